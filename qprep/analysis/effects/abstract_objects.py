@@ -199,6 +199,14 @@ class Holder:
 
 
 @dataclass(frozen=True, slots=True)
+class Parts:
+    """Beside other objects: code that qprep does not read may have put parts of these into the same container."""
+
+    def __hash__(self) -> int:
+        return 15
+
+
+@dataclass(frozen=True, slots=True)
 class ClassObject:
     """A class itself: one of the project, or one of another package by its dotted name."""
 
@@ -218,10 +226,15 @@ class ClassOf:
 
 @dataclass(frozen=True, slots=True)
 class FunctionObject:
-    """A function, method or lambda of the project. `is_loose`: arguments may be bound in front of those of a call."""
+    """A function, method or lambda of the project.
+
+    is_loose  arguments may be bound in front of those of a call
+    is_bound  it was fetched from an object, which is its first argument
+    """
 
     scope: LexicalScope
     is_loose: bool = False
+    is_bound: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,6 +269,7 @@ Base = (
     | Held
     | Below
     | Anything
+    | Parts
     | Many
     | Holder
     | ClassObject
@@ -293,6 +307,7 @@ NOTHING: References = frozenset()
 ANYTHING = Reference(Anything())
 CHILD_NAME = Reference(ChildName())
 HOLDER: References = frozenset((Reference(Holder()),))
+PARTS: References = frozenset((Reference(Parts()),))
 TENSOR_NAME = Reference(ChildName(of_tensors=True))
 
 

@@ -21,8 +21,9 @@ from qprep.analysis.effects.abstract_objects import (
     Reference,
     References,
 )
+from qprep.analysis.effects.lexical_scopes import is_super
 from qprep.analysis.effects.stored_values import SCALARS
-from qprep.analysis.symbols.ast_utils import last_name, walk
+from qprep.analysis.symbols.ast_utils import is_text_method, last_name, walk
 from qprep.analysis.values.abstract_values import ClassRef
 
 if TYPE_CHECKING:
@@ -87,6 +88,10 @@ class ObjectQueries(Protocol):
 
     def method(self, cls: ClassRef, name: str) -> list[LexicalScope]:
         """The definitions of a method that an instance of a class, or of a subclass, may run."""
+        ...
+
+    def first_method(self, cls: ClassRef, name: str) -> list[LexicalScope]:
+        """The definitions of a method in the class nearest to `cls` that has any."""
         ...
 
     def is_metaclass(self, cls: ClassRef) -> bool:
@@ -306,7 +311,7 @@ class CallGraph:
             return
         references = (
             self._points_to.attribute(receiver, node.attr)
-            if isinstance(node, ast.Attribute)
+            if isinstance(node, ast.Attribute) and not is_super(node.value, scope)
             else self._points_to.of(node, scope)
         )
         is_known = any(isinstance(each.base, Instance | ClassObject | Named) for each in receiver)
@@ -424,8 +429,10 @@ class CallGraph:
         if not _is_bound_method(scope):
             return (0,)
         if not isinstance(call.func, ast.Attribute):
-            callees = self._points_to.of(call.func, where)
-            return (1, 0) if any(isinstance(each.base, FunctionObject) for each in callees) else (1,)
+            bases = [reference.base for reference in self._points_to.of(call.func, where)]
+            functions = [base for base in bases if isinstance(base, FunctionObject) and base.scope is scope]
+            bound = {1 if each.is_bound else 0 for each in functions}
+            return (1, 0) if len(bound) > 1 or any(each.is_loose for each in functions) else (*bound,) or (1,)
         if self._is_own_object(call.func.value, where):
             return (1,)  # before its value is known, which may be asked for on the way to this very call
         bases = [reference.base for reference in self._points_to.of(call.func.value, where)]
@@ -528,7 +535,8 @@ class _UseSearch:
             self._add(node, file)
         owner = scope.owner
         if scope.name in ("__init__", "__new__") and owner is not None:
-            for cls in (owner, *self.points_to.project.subclasses(owner)):
+            made = (owner, *self.points_to.project.subclasses(owner))
+            for cls in (each for each in made if scope in self.points_to.first_method(each, scope.name)):
                 for node, file in meanings(_short(cls)).classes.get(cls, ()):
                     self._add(node, file)
         if scope.name == "__call__" and owner is not None:
@@ -645,28 +653,20 @@ class _UseSearch:
         """The function is an argument."""
         scope = file.scope_of(call)
         callees = self.points_to.known(call.func, scope)
-        if callees is None or _is_of(callees, _SCALARS):
+        if callees is None or is_text_method(call.func) or _is_of(callees, _SCALARS):
             return
         if _is_of(callees, _COPIES) and len(call.args) == 1:
             self._add(call, file)
             return
-        is_followed = False
-        for reference in callees:
-            base = reference.base
-            inner: list[LexicalScope] = []
-            if isinstance(base, FunctionObject):
-                inner = [base.scope]
-            elif isinstance(base, ClassObject) and not isinstance(base.cls, str):
-                inner = self.points_to.method(base.cls, "__init__")
-            for function in inner:
-                is_followed = True
-                for name in self.points_to.calls.bound_names(call, function, node):
-                    self._follow_variable(function, name)
-        if not is_followed:
+        functions = [function for each in callees for function in self._run_by(each)]
+        for function in functions:
+            for name in self.points_to.calls.bound_names(call, function, node):
+                self._follow_variable(function, name)
+        if not functions:
             names = [reference.base.name for reference in callees if isinstance(reference.base, Named)]
-            if len(names) < len(callees) or not names or any(map(silent_calls.may_call, names)):
+            if len(names) < len(callees) or not names or any(silent_calls.may_call(name, call, node) for name in names):
                 self.uses.loose[call, scope] = None
-            if any(name.startswith(_WRAPPERS) for name in names):
+            if any(name.startswith(_WRAPPERS) and not name.startswith(silent_calls.COPIES_NAMES) for name in names):
                 self._is_wrapped = True
                 self._add(call, file)  # functools.partial, lru_cache … return what calls it
             if isinstance(call.func, ast.Attribute) and last_name(call.func) in (
@@ -676,6 +676,15 @@ class _UseSearch:
                 "insert",
             ):
                 self._stored_in(call.func.value, file)
+
+    def _run_by(self, callee: Reference) -> list[LexicalScope]:
+        """The functions of the project that a call of an object runs."""
+        match callee.base:
+            case FunctionObject(scope=function):
+                return [function]
+            case ClassObject(cls=ClassRef() as cls):
+                return self.points_to.method(cls, "__init__")
+        return []
 
     def _stored_in(self, container: ast.expr, file: FileScopes) -> None:
         match container:

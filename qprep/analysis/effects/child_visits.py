@@ -24,7 +24,7 @@ from qprep.analysis.effects.child_listings import (
     Shape,
     child_listings,
 )
-from qprep.analysis.effects.class_conditions import conditions, failing, holding, may_bind
+from qprep.analysis.effects.class_conditions import conditions, failing, holding, may_bind, needed_behind
 from qprep.analysis.effects.emptiness_tests import emptiness_tests
 from qprep.analysis.effects.lexical_scopes import BindingKind
 from qprep.analysis.effects.listed_names import is_out_of_reach
@@ -340,7 +340,7 @@ class _Finder:
             case ast.For() if parent.iter is node:
                 names = frozenset(part.id for part in ast.walk(parent.target) if isinstance(part, ast.Name))
                 if self.outside.keeps_targets(VisitRound(scope, names, names, parent)):
-                    yield _Use(parent)
+                    yield _Use(parent, tuple(needed_behind(parent, names, self.file.parents)))
                 yield from self._loop(parent, parent.body, scope)
             case ast.comprehension() if parent.iter is node:
                 yield from self._comprehension(parent, scope)

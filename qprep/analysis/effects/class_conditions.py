@@ -86,6 +86,27 @@ def _is_bound_again(node: ast.AST, name: str, parents: dict[ast.AST, ast.AST]) -
     return False
 
 
+def needed_behind(loop: ast.For, names: frozenset[str], parents: dict[ast.AST, ast.AST]) -> list[AttributeTest]:
+    """The attributes that the code behind a loop reads first of the object that it was left at.
+
+    Assumes that a search finds what it is for: where no module passes, that code meets the last one of all.
+    """
+    parent = parents.get(loop)
+    bodies = [getattr(parent, name, None) for name in ("body", "orelse", "finalbody")]
+    block = next((body for body in bodies if isinstance(body, list) and loop in body), [])
+    for statement in block[block.index(loop) + 1 :] if block and not loop.orelse else ():
+        parts = list(ast.walk(statement))
+        if not any(isinstance(part, ast.Name) and part.id in names for part in parts):
+            continue
+        conditional = (ast.IfExp, ast.BoolOp, ast.Lambda, ast.comprehension)
+        is_sure = isinstance(statement, ast.Assign | ast.AnnAssign | ast.Expr)
+        if not is_sure or any(isinstance(part, conditional) for part in parts):
+            break
+        reads = (part for part in parts if isinstance(part, ast.Attribute) and isinstance(part.ctx, ast.Load))
+        return [AttributeTest(r.attr) for r in reads if isinstance(r.value, ast.Name) and r.value.id in names]
+    return []
+
+
 def containers_with(node: ast.Name, parents: dict[ast.AST, ast.AST]) -> Iterator[ast.expr]:
     """The containers that a test on the way to a name has shown its value to be in: `if name in wanted: …`."""
     current: ast.AST = node

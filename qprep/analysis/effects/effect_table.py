@@ -32,6 +32,7 @@ from qprep.analysis.effects.abstract_objects import (
 )
 from qprep.analysis.effects.attribute_names import is_any, may_be
 from qprep.analysis.effects.child_visits import takers_of_originals
+from qprep.analysis.effects.effect_index import EffectIndex
 from qprep.analysis.effects.lexical_scopes import BindingKind
 from qprep.analysis.effects.mutations import Effect, EffectKind, effects_of
 from qprep.analysis.effects.outside_effects import OutsideEffects
@@ -91,6 +92,15 @@ class Contents:
     objects: frozenset[Base]
 
 
+@dataclass(frozen=True, slots=True)
+class _Meeting:
+    """An effect that meets new children of a class: those of any module, or those below some objects."""
+
+    effect: Effect
+    is_any: bool
+    below: tuple[Below, ...]
+
+
 class EffectTable:
     """All effects of the given files, and what they may reach."""
 
@@ -102,6 +112,8 @@ class EffectTable:
         self._given: dict[tuple[ModuleClass, str], bool] = {}
         self._asked: list[tuple[ModuleClass, str]] = []
         self._contents: dict[ModuleClass, Contents | None] = {}
+        self._matter: dict[frozenset[ModuleClass], dict[Effect, None]] = {}
+        self._met: dict[tuple[ModuleClass | bool, ...], list[_Meeting]] = {}
 
     def _may_hold(self, cls: ClassRef, attribute: str) -> bool:
         """True if an attribute may hold a module, function or class, or something that holds one."""
@@ -111,9 +123,13 @@ class EffectTable:
     @cached_property
     def effects(self) -> tuple[Effect, ...]:
         """Every effect, file by file."""
+        return self._index.all
+
+    @cached_property
+    def _index(self) -> EffectIndex:
         outside = OutsideEffects(self.points_to)
-        found = (effect for module in self.project.given for effect in effects_of(self.points_to, module, outside))
-        return tuple(found)
+        modules = self.project.given
+        return EffectIndex(effect for module in modules for effect in effects_of(self.points_to, module, outside))
 
     def _targets(self, effect: Effect) -> References:
         """The objects that an effect may reach; over-approximates for generic code, which works on many classes."""
@@ -139,13 +155,9 @@ class EffectTable:
         """
         methods = {name for cls in family for name in self.project.methods(cls) or ()}
         sensitive = _CONSTRUCTION | set(names) | (methods if replaced is None else methods.intersection(replaced))
-        for effect in self.effects:
-            is_set = effect.kind is EffectKind.SET and any(may_be(effect.attribute, name) for name in sensitive)
-            is_borrowed = effect.kind is EffectKind.BORROW and (
-                borrowed is None or any(may_be(effect.attribute, name) for name in borrowed)
-            )
-            if not (is_set or effect.kind in _CLASS_CHANGES or is_borrowed):
-                continue
+        index = self._index
+        lent = index.of(EffectKind.BORROW) if borrowed is None else index.named(EffectKind.BORROW, borrowed)
+        for effect in index.in_order((*index.named(EffectKind.SET, sensitive), *lent, *index.of(*_CLASS_CHANGES))):
             for target in self._targets(effect):
                 if (
                     (isinstance(target.base, ClassObject) and target.base.cls in family)
@@ -156,9 +168,8 @@ class EffectTable:
 
     def on_names(self, family: Collection[ClassRef], names: Collection[str]) -> Iterator[Effect]:
         """Effects that may give instances of a family an attribute of one of these names."""
-        for effect in self.effects:
-            is_set = effect.kind is EffectKind.SET and any(may_be(effect.attribute, name) for name in names)
-            if is_set and any(self._is_instance(target, family) for target in self._targets(effect)):
+        for effect in self._index.named(EffectKind.SET, names):
+            if any(self._is_instance(target, family) for target in self._targets(effect)):
                 yield effect
 
     def _is_instance(self, target: Reference, family: Collection[ClassRef]) -> bool:
@@ -188,7 +199,20 @@ class EffectTable:
         `is_marked` says whether lists of the original children leave it out, `is_named` whether its name is new,
         `is_second` whether it is a second instance of a child that there is: it gets what that gets for its class.
         """
-        for effect in self.effects:
+        for meeting in self._meetings(child, is_marked, is_named, is_second):
+            if meeting.is_any or any(self._has_children_of(below, family) for below in meeting.below):
+                yield meeting.effect
+
+    def _meetings(self, child: ModuleClass, *flags: bool) -> list[_Meeting]:
+        key = (child, *flags)
+        if key not in self._met:
+            self._met[key] = list(self._find_meetings(child, *flags))
+        return self._met[key]
+
+    def _find_meetings(
+        self, child: ModuleClass, is_marked: bool, is_named: bool, is_second: bool
+    ) -> Iterator[_Meeting]:
+        for effect in self._index.all:
             counts = effect.kind is EffectKind.OBSERVE_ORIGINAL and not is_marked
             if not (counts or self._may_matter_to(effect, child)):
                 continue
@@ -196,8 +220,11 @@ class EffectTable:
                 continue
             targets = self._targets(effect) if effect.find_listed is None else effect.met_by_new
             met = [t for t in targets if not is_named or self.may_be_new(t, child)]
-            if any(self._meets_child(t, family, child) or self._is_on_class(effect, t, child) for t in met):
-                yield effect
+            admitted = [t.base for t in met if self.admits(t.tests, child)]
+            is_any = any(map(_is_any_module, admitted)) or any(self._is_on_class(effect, t, child) for t in met)
+            below = tuple(dict.fromkeys(base for base in admitted if isinstance(base, Below)))
+            if is_any or below:
+                yield _Meeting(effect, is_any, below)
 
     def _is_on_class(self, effect: Effect, target: Reference, child: ModuleClass) -> bool:
         """True if an effect replaces a method of the class of a new child: its constructor runs once more."""
@@ -217,8 +244,8 @@ class EffectTable:
 
     def listings_of(self, family: Collection[ClassRef]) -> Iterator[Place]:
         """The listings that children of a family may be part of, where code depends on which there are."""
-        for effect in self.effects:
-            if effect.listing is None or effect.kind not in _COUNTING:
+        for effect in self._index.of(*_COUNTING):
+            if effect.listing is None:
                 continue
             if any(self._may_list(target, family) for target in self._targets(effect)):
                 yield effect.listing
@@ -270,22 +297,12 @@ class EffectTable:
                 return not self._has_attribute(child, effect.attribute)
         return effect.kind in _ON_CHILDREN
 
-    def _meets_child(self, target: Reference, family: Collection[ClassRef], child: ModuleClass) -> bool:
-        match target.base:
-            case Below():
-                return self._has_children_of(target.base, family) and self.admits(target.tests, child)
-            case Anything() | ClassOf():
-                return self.admits(target.tests, child)
-            case Named() | ClassObject():  # the class that all modules inherit from, and an object of it
-                return _dotted(target.base) in _MODULE_NAMES and self.admits(target.tests, child)
-        return False
-
     def on_parts(self, family: Collection[ClassRef], whole: Collection[str], part: ModuleClass) -> Iterator[Effect]:
         """Effects that reach a module of class `part` that is added inside modules of the classes `whole` of torch.
 
         Instances of a family hold these; so loops over the children of a family alone do not reach the parts.
         """
-        for effect in self.effects:
+        for effect in self._index.all:
             targets = self._targets(effect) if self._may_matter_to(effect, part) else ()
             if any(self._meets_part(target, family, whole, part) for target in targets):
                 yield effect
@@ -308,9 +325,8 @@ class EffectTable:
 
     def on_source(self, module: str, family: Collection[ClassRef]) -> Iterator[Effect]:
         """Uses of the source of a file, of the classes of a family, or of the functions in it."""
-        for effect in self.effects:
-            targets = self._targets(effect) if effect.kind is EffectKind.SOURCE else ()
-            if any(self._is_source_of(target, module, family) for target in targets):
+        for effect in self._index.of(EffectKind.SOURCE):
+            if any(self._is_source_of(target, module, family) for target in self._targets(effect)):
                 yield effect
 
     def _is_source_of(self, target: Reference, module: str, family: Collection[ClassRef]) -> bool:
@@ -330,10 +346,8 @@ class EffectTable:
 
     def on_tables(self, classes: Collection[ClassRef], holders: Collection[ClassRef]) -> Iterator[Effect]:
         """Uses of the tables of some classes, of their instances, and of the modules that hold these."""
-        for effect in self.effects:
-            if effect.kind is EffectKind.TABLE and any(
-                self._is_table_of(target, classes, holders) for target in self._targets(effect)
-            ):
+        for effect in self._index.of(EffectKind.TABLE):
+            if any(self._is_table_of(target, classes, holders) for target in self._targets(effect)):
                 yield effect
 
     def _is_table_of(self, target: Reference, classes: Collection[ClassRef], holders: Collection[ClassRef]) -> bool:
@@ -348,8 +362,8 @@ class EffectTable:
 
     def on_dispatch(self, family: Collection[ClassRef], op: Op) -> Iterator[Effect]:
         """Handlers that may see by which function of torch the methods of a family run an operation."""
-        for effect in self.effects:
-            if effect.kind is EffectKind.DISPATCH and _may_notice(effect.asked, op) and self._may_see(effect, family):
+        for effect in self._index.of(EffectKind.DISPATCH):
+            if _may_notice(effect.asked, op) and self._may_see(effect, family):
                 yield effect
 
     def _may_see(self, effect: Effect, family: Collection[ClassRef]) -> bool:
@@ -372,13 +386,15 @@ class EffectTable:
         """Effects on the module that an attribute of a family holds, or that put another one in its place."""
         values = frozenset().union(*(self.points_to.of_attribute(cls, attribute) for cls in family))
         made = {each.base for each in values if isinstance(each.base, Instance | Made)}
-        for effect in self.effects:
+        setting = self._index.named(EffectKind.SET, (attribute,))
+        mattering = self._mattering(frozenset(content))
+        for effect in self._index.in_order((*setting, *mattering)):
             if effect.kind is EffectKind.SET and may_be(effect.attribute, attribute):
                 by_name = not is_any(effect.attribute) and any(isinstance(t.base, Many) for t in self._targets(effect))
                 if by_name or any(self._is_instance(t, family) or _is_unknown_holder(t) for t in self._targets(effect)):
                     yield effect
                     continue
-            if not self._matters(effect, content) or (effect.owner in family and effect.kind in _SEEN_IN_CLASS):
+            if effect not in mattering or (effect.owner in family and effect.kind in _SEEN_IN_CLASS):
                 continue
             if any(self._is_held(target, family, attribute, content, made, effect) for target in self._targets(effect)):
                 yield effect
@@ -386,12 +402,15 @@ class EffectTable:
     def on_objects(self, values: References, content: Collection[ModuleClass]) -> Iterator[Effect]:
         """Effects on modules that an expression refers to."""
         made = {each.base for each in values}
-        for effect in self.effects:
-            matters = self._matters(effect, content)
-            if matters and any(
-                self._is_held(target, (), None, content, made, effect) for target in self._targets(effect)
-            ):
+        for effect in self._mattering(frozenset(content)):
+            if any(self._is_held(target, (), None, content, made, effect) for target in self._targets(effect)):
                 yield effect
+
+    def _mattering(self, content: frozenset[ModuleClass]) -> dict[Effect, None]:
+        """The effects that change what calls of modules of some classes compute."""
+        if content not in self._matter:
+            self._matter[content] = {each: None for each in self._index.all if self._matters(each, content)}
+        return self._matter[content]
 
     def _matters(self, effect: Effect, content: Collection[ModuleClass]) -> bool:
         """True if an effect on a module of one of these classes changes what its calls compute.
@@ -473,11 +492,18 @@ class EffectTable:
 
     def patched(self, names: Collection[str]) -> Iterator[Effect]:
         """Effects that replace functions or classes of other packages, such as `F.relu = …`, by their last names."""
-        for effect in self.effects:
-            if effect.kind is EffectKind.SET:
-                for target in self._targets(effect):
-                    if isinstance(target.base, Named) and any(self._is_patch(target.base, effect, n) for n in names):
-                        yield effect
+        for effect, named in self._set_on_names:
+            for target in named:
+                if any(self._is_patch(target, effect, name) for name in names):
+                    yield effect
+
+    @cached_property
+    def _set_on_names(self) -> list[tuple[Effect, list[Named]]]:
+        found = (
+            (effect, [target.base for target in self._targets(effect) if isinstance(target.base, Named)])
+            for effect in self._index.of(EffectKind.SET)
+        )
+        return [(effect, named) for effect, named in found if named]
 
     def on_variable(self, module: str, name: str) -> Iterator[Effect]:
         """Effects that give a variable of a module of the project another value.
@@ -485,9 +511,7 @@ class EffectTable:
         Assumes that a computed key of a module's own `globals()` is the name of no import.
         """
         is_imported = self._is_import(module, name)
-        for effect in self.effects:
-            if effect.kind is not EffectKind.SET or not may_be(effect.attribute, name):
-                continue
+        for effect in self._index.named(EffectKind.SET, (name,)):
             if is_any(effect.attribute) and is_imported and effect.place.module == module:
                 continue
             named = {target.base.name for target in self._targets(effect) if isinstance(target.base, Named)}
@@ -497,11 +521,10 @@ class EffectTable:
     def on_names_of(self, module: str, *, imports: bool) -> Iterator[Effect]:
         """Effects that list the names of a module; with `imports`, also those that list the subclasses of nn.Module."""
         listed = {module, *(_MODULE_NAMES if imports else ())}
-        for effect in self.effects:
-            if effect.kind is EffectKind.NAMES:
-                named = {target.base.name for target in effect.targets if isinstance(target.base, Named)}
-                if not named.isdisjoint(listed):
-                    yield effect
+        for effect in self._index.of(EffectKind.NAMES):
+            named = {target.base.name for target in effect.targets if isinstance(target.base, Named)}
+            if not named.isdisjoint(listed):
+                yield effect
 
     def _is_import(self, module: str, name: str) -> bool:
         """True if imports alone bind a variable of a module."""
@@ -679,8 +702,8 @@ class EffectTable:
             self._asked.append(key)
             found = any(
                 self._may_be_of(target, cls)
-                for effect in self.effects
-                if effect.kind is EffectKind.SET and not is_any(effect.attribute) and may_be(effect.attribute, name)
+                for effect in self._index.named(EffectKind.SET, (name,))
+                if not is_any(effect.attribute)
                 for target in self._targets(effect)
             )
             self._asked.pop()
@@ -752,6 +775,16 @@ def _may_notice(asked: Asked | None, op: Op) -> bool:
 def _is_mode(bases: Collection[object]) -> bool:
     """True if a class is a mode of torch's dispatcher, by the names that torch gives their bases."""
     return any(isinstance(base, External) and base.name.endswith("Mode") for base in bases)
+
+
+def _is_any_module(base: Base) -> bool:
+    """True if an effect on an object, or on the class that all modules inherit from, reaches any module."""
+    match base:
+        case Anything() | ClassOf():
+            return True
+        case Named() | ClassObject():
+            return _dotted(base) in _MODULE_NAMES
+    return False
 
 
 def _dotted(base: Named | ClassObject) -> str:

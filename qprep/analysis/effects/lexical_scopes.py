@@ -346,3 +346,11 @@ def assigned_value(node: ast.expr, parents: Mapping[ast.AST, ast.AST]) -> ast.ex
         case ast.For(iter=value) | ast.comprehension(iter=value) | ast.withitem(context_expr=value):
             return value
     return None
+
+
+def is_super(node: ast.expr, scope: LexicalScope) -> bool:
+    """True for `super()`."""
+    match node:
+        case ast.Call(func=ast.Name(id="super")):
+            return scope.binder("super") is None
+    return False

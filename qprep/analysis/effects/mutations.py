@@ -53,6 +53,8 @@ if TYPE_CHECKING:
 class EffectKind(Enum):
     """A kind of change of an object."""
 
+    __hash__ = object.__hash__  # each member is one object; the hash of an Enum is computed in Python, each time anew
+
     SET = auto()  # an attribute gets another value, or is deleted
     CHANGE = auto()  # hooks, parametrizations: what a call of the object computes
     REPLACE = auto()  # another module takes the place of a child

@@ -284,7 +284,12 @@ class OutsideEffects:
                 yield from self._of_package(base.name, call, run)
         for value, where in self._values_in_body(cls):
             if isinstance(value, ast.Call):  # `field(default_factory=…)` of a dataclass
-                yield from ((call, []) for _ in self._of_given(value, VisitRound(where, frozenset(), frozenset())))
+                yield from (
+                    (call, [])
+                    for _ in self._of_given(
+                        value, [k.value for k in value.keywords], VisitRound(where, frozenset(), frozenset())
+                    )
+                )
 
     def _values_in_body(self, cls: ClassRef) -> Iterator[tuple[ast.expr, LexicalScope]]:
         file, entry = self.points_to.file(cls.module), self.points_to.project.class_node(cls)
@@ -300,12 +305,12 @@ class OutsideEffects:
                 yield call, []
         elif not self._is_silent(name, call, run):
             yield call, []
-        if silent_calls.may_call(name):
-            yield from self._of_given(call, run)
+        values = (*call.args, *(keyword.value for keyword in call.keywords))
+        yield from self._of_given(call, [v for v in values if silent_calls.may_call(name, call, v)], run)
 
-    def _of_given(self, call: ast.Call, run: VisitRound) -> Iterator[OutsideEffect]:
+    def _of_given(self, call: ast.Call, values: Iterable[ast.expr], run: VisitRound) -> Iterator[OutsideEffect]:
         """The effects of the functions that are given to another one, which may call them."""
-        for value in (*call.args, *(keyword.value for keyword in call.keywords)):
+        for value in values:
             for reference in self.points_to.of(value, run.scope):
                 if isinstance(reference.base, FunctionObject):
                     yield from ((call, []) for _ in self.of_function(reference.base.scope, frozenset()))

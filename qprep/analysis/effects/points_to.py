@@ -15,17 +15,18 @@ import ast
 import sys
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from qprep.analysis.effects import call_sites, instance_checks
+from qprep.analysis.effects import call_sites, instance_checks, silent_calls
 from qprep.analysis.effects.abstract_objects import (
     ANY_OBJECT,
     CHILD_NAME,
     HOLDER,
     MANY_OBJECTS,
     NOTHING,
+    PARTS,
     TENSOR_NAME,
     Anything,
     Base,
@@ -33,6 +34,7 @@ from qprep.analysis.effects.abstract_objects import (
     ChildName,
     ClassObject,
     ClassOf,
+    ClassTest,
     FunctionObject,
     GivenName,
     Held,
@@ -41,8 +43,10 @@ from qprep.analysis.effects.abstract_objects import (
     Made,
     Many,
     Named,
+    Parts,
     Reference,
     References,
+    Test,
     may_be_of,
     widened,
 )
@@ -54,6 +58,7 @@ from qprep.analysis.effects.class_conditions import (
     containers_with,
     is_none_or_attribute,
     may_bind,
+    needed_behind,
 )
 from qprep.analysis.effects.implicit_calls import BINARY_METHODS, ImplicitCalls, is_property, operator_methods
 from qprep.analysis.effects.lexical_scopes import (
@@ -63,6 +68,7 @@ from qprep.analysis.effects.lexical_scopes import (
     FileScopes,
     LexicalScope,
     assigned_value,
+    is_super,
 )
 from qprep.analysis.effects.listings import is_module_in, module_beside
 from qprep.analysis.effects.method_calls import attribute_reads
@@ -70,7 +76,7 @@ from qprep.analysis.effects.python_classes import holds_no_items
 from qprep.analysis.effects.stored_values import OF_CONTAINERS, SCALARS, Addition, AttributeStore, StoreTable
 from qprep.analysis.effects.straight_line import last_value
 from qprep.analysis.places import Place
-from qprep.analysis.symbols.ast_utils import dotted_text, last_name
+from qprep.analysis.symbols.ast_utils import dotted_text, is_text_method, last_name
 from qprep.analysis.values.abstract_values import ClassRef, External, FunctionRef, options
 
 if TYPE_CHECKING:
@@ -145,6 +151,10 @@ _REFLECTED = frozenset(
 _KEEPS_NOTHING = (
     "builtins.", "json.", "math.", "numpy.", "os.", "pathlib.", "qprep.", "random.", "re.", "shutil.", "time.",
     "torch.", "typing.",
+)  # fmt: skip
+_VALUE_CLASSES = frozenset(
+    [*(f"builtins.{name}" for name in ("bool", "bytes", "complex", "float", "int", "str")), "numbers.Integral",
+     "numbers.Number", "numbers.Real", "torch.Tensor"]
 )  # fmt: skip
 _ROOTS = frozenset(("builtins.object", "typing.Generic", "typing.Protocol", "abc.ABC"))
 
@@ -257,9 +267,9 @@ class PointsTo:
         self._outdated: dict[call_sites.Derived, None] = {}
         self._current: list[_Key | call_sites.Derived] = []
         self._limit = MAX_DEPTH
-        # Callees of which nothing is known so far, with the keys that need to know; and those that stay unknown.
-        self._undecided: dict[ast.expr, dict[_Key | call_sites.Derived, None]] = {}
-        self._decided: set[ast.expr] = set()
+        # Values of which nothing is known so far, with the keys that need to know; and those that stay unknown.
+        self._undecided: dict[_Key, dict[_Key | call_sites.Derived, None]] = {}
+        self._decided: set[_Key] = set()
         self.calls = call_sites.CallGraph(self)
         self.implicit = ImplicitCalls(self)
 
@@ -283,11 +293,11 @@ class PointsTo:
         A subclass may find it in a base of its own, in addition to `cls`: a mixin.
         """
         if (cls, name) not in self._methods:
-            found = [self._first_method(each, name) for each in (cls, *self.project.subclasses(cls))]
+            found = [self.first_method(each, name) for each in (cls, *self.project.subclasses(cls))]
             self._methods[cls, name] = list(dict.fromkeys(scope for own in found for scope in own))
         return self._methods[cls, name]
 
-    def _first_method(self, cls: ClassRef, name: str) -> list[LexicalScope]:
+    def first_method(self, cls: ClassRef, name: str) -> list[LexicalScope]:
         """The definitions of a method in the class nearest to `cls` that has any."""
         owns = (self._own_method(base, name) for base in self.project.mro(cls) if isinstance(base, ClassRef))
         return next(filter(None, owns), [])
@@ -414,7 +424,7 @@ class PointsTo:
             self._waiting.append(key)
 
     def _solve(self) -> None:
-        """Compute again what grew, until nothing does; then take callees that refer to nothing for unknown code."""
+        """Compute again what grew, until nothing does; then take values of which nothing is known for unknown ones."""
         while self._waiting or self._outdated or self._undecided:
             while self._waiting:
                 key = self._waiting.popleft()
@@ -425,22 +435,29 @@ class PointsTo:
                 self._derive(each)
             if outdated:
                 continue
-            undecided, self._undecided = self._undecided, {}
-            for callee, users in undecided.items():
-                if not self._values[callee]:
-                    self._decided.add(callee)
-                    for user in users:
-                        self._enqueue(user)
+            self._decide()
+
+    def _decide(self) -> None:
+        """Take values of which nothing is known for unknown ones."""
+        undecided, self._undecided = self._undecided, {}
+        for key, users in undecided.items():
+            if not self._values[key]:
+                self._decided.add(key)
+                for user in users:
+                    self._enqueue(user)
 
     def known(self, node: ast.expr, scope: LexicalScope) -> References | None:
         """The objects that an expression may refer to; None while that may still become known.
 
         So no known function counts as unknown code, and no known object as one without facts.
         """
-        found = self._get(node, scope)
-        if found or not self._current or node in self._decided:
+        return self._known(node, scope)
+
+    def _known(self, key: _Key, scope: LexicalScope | None = None) -> References | None:
+        found = self._get(key, scope)
+        if found or not self._current or key in self._decided:
             return found
-        self._undecided.setdefault(node, {})[self._current[-1]] = None
+        self._undecided.setdefault(key, {})[self._current[-1]] = None
         return None
 
     def _update(self, key: _Key) -> None:
@@ -563,11 +580,27 @@ class PointsTo:
             if home.is_function and any(isinstance(node, ast.Name) and node.id == name for node in home.returned):
                 found |= _union(map(self._added, self.stores.of_result(home.name)))
             if home.parent is None:
-                found |= _union(map(self._added, self.stores.of_attribute(name)))
-        else:
-            found = _union(map(self._added, self.stores.of_attribute(name)))
-            uses = [(n, file) for n, file in self.names.loads(self, name) if isinstance(n, ast.Attribute)]
-        return found | _union(self._kept_by_callee(node, file) for node, file in uses)
+                found |= self._kept_in_attribute(name, None)
+            return found | _union(self._kept_by_callee(node, file) for node, file in uses)
+        return self._kept_in_attribute(name, None) | self._kept_by_callees(name, None)
+
+    def _kept_in_attribute(self, name: str, family: frozenset[ClassRef] | None) -> References:
+        """The values stored in what an attribute holds: of objects of a family, or (None) of any."""
+        return _union(
+            self._added(kept.addition)
+            for kept in self.stores.of_attribute(name)
+            if family is None or kept.node is None or kept.scope is None or self._may_set(kept.node, kept.scope, family)
+        )
+
+    def _kept_by_callees(self, name: str, family: frozenset[ClassRef] | None) -> References:
+        """The values that functions store in what an attribute holds, which they are given."""
+        return _union(
+            self._kept_by_callee(node, file)
+            for node, file in self.names.loads(self, name)
+            if isinstance(node, ast.Attribute)
+            and self._call_of_adder(node, file) is not None
+            and (family is None or self._may_set(node, file.scope_of(node), family))
+        )
 
     def _is_container(self, home: LexicalScope, name: str) -> bool:
         """True if a variable may hold an object that can keep others."""
@@ -576,15 +609,22 @@ class PointsTo:
 
     def _kept_by_callee(self, node: ast.expr, file: FileScopes) -> References:
         """The values that a function stores in an argument."""
-        call: ast.AST | None = file.parents.get(node)
-        call = file.parents.get(call) if isinstance(call, ast.keyword) else call
-        if not isinstance(call, ast.Call) or call.func is node or last_name(call.func) not in self.stores.adders:
+        call = self._call_of_adder(node, file)
+        if call is None:
             return NOTHING
         found = NOTHING
         for function in self._functions(self._get(call.func, file.scope_of(call))):
             for name in self.calls.bound_names(call, function, node):
                 found |= self._get(_Kept(function, name))
         return found
+
+    def _call_of_adder(self, node: ast.expr, file: FileScopes) -> ast.Call | None:
+        """The call that an expression is an argument of, where the function may put something into it."""
+        call: ast.AST | None = file.parents.get(node)
+        call = file.parents.get(call) if isinstance(call, ast.keyword) else call
+        if not isinstance(call, ast.Call) or call.func is node or last_name(call.func) not in self.stores.adders:
+            return None
+        return call
 
     def _functions(self, callees: References) -> Iterable[LexicalScope]:
         """The functions of the project that a call runs."""
@@ -606,6 +646,8 @@ class PointsTo:
                 if owners and all(map(self._keeps_children, owners)):
                     return NOTHING
         found = _union(self._get(value, addition.scope) for value in addition.values)
+        if addition.callee is not None and not addition.keeps_texts:
+            found |= PARTS if found else NOTHING
         return found if addition.keeps_texts else found - {CHILD_NAME}
 
     def _keeps_children(self, reference: Reference) -> bool:
@@ -664,7 +706,7 @@ class PointsTo:
             return self._set_on_classes() if positional[2].arg == name else frozenset((CHILD_NAME,))
         found = self.default(scope, name)
         is_packed = arguments is not None and arguments.vararg is not None and arguments.vararg.arg == name
-        if is_first or is_packed:
+        if is_first or (is_packed and not positional):
             found |= {Reference(Instance(cls)) for cls in self.calls.decorated_methods(scope)}
         if is_first:
             found |= self._of_first_parameter(scope)
@@ -749,8 +791,8 @@ class PointsTo:
 
     def _of_stored(self, cls: ClassRef | None, attribute: str) -> References:
         """The values of all assignments to the attribute: on `self` in the family of a class, or on any object."""
-        found = self._get(_Kept(None, attribute))
         family = self.family(cls) if cls is not None else None
+        found = self._kept_in_attribute(attribute, family) | self._kept_by_callees(attribute, family)
         for node, scope in self.names.stores(self, attribute):
             if family is not None and not self._may_set(node, scope, family):
                 continue
@@ -832,9 +874,13 @@ class PointsTo:
 
     def _of_field(self, cls: ClassRef, attribute: str) -> References:
         """The attributes of instances whose constructor is generated: dataclasses, tuples."""
-        if self.method(cls, "__init__") or self.method(cls, "__new__") or self.is_module(cls):
+        if self.method(cls, "__init__") or self.method(cls, "__new__") or self.is_module(cls) or self._is_enum(cls):
             return NOTHING
         return self._get(_Given(cls, attribute if self._is_dataclass(cls) else None))
+
+    def _is_enum(self, cls: ClassRef) -> bool:
+        """True if calls of a class look up one of its members, which are all made in its body."""
+        return any(isinstance(base, External) and base.name.startswith("enum.") for base in self.project.mro(cls))
 
     def _is_dataclass(self, cls: ClassRef) -> bool:
         """True if the constructor of a class sets each field to the argument of its name, and does nothing else."""
@@ -914,7 +960,8 @@ class PointsTo:
         """The objects that `x.name` may refer to if `x` refers to `references`."""
         found: set[Reference] = set()
         for base in {_without_place(each.base) for each in references}:
-            found |= self._attribute_of(Reference(base), name)
+            if not self._has_known_values(base):
+                found |= self._attribute_of(Reference(base), name)
         if any(_is_holder(each.base) for each in references):  # it may hold any of the others
             found |= {each for each in references if isinstance(each.base, Instance | Made | Held | Below)}
         return frozenset(found)
@@ -935,14 +982,16 @@ class PointsTo:
                     computed = [m for m in methods if is_property(m)]
                     if computed:
                         return _union(self._get(_Result(method)) for method in computed)
-                    return frozenset(Reference(FunctionObject(method)) for method in methods)
+                    return _bound(methods)
                 other = self._of_methods(frozenset((reference,)), "__getattr__", "__getattribute__")
                 if not self.may_keep(cls, name):
                     return other
                 return frozenset((Reference(Held(cls, name)),)) | self._get(_Stored(cls, name)) | other
             case ClassObject(cls=ClassRef() as cls):
                 if methods := self.method(cls, name):
-                    return frozenset(Reference(FunctionObject(method)) for method in methods)
+                    of_class = [method for method in methods if method.has_decorator("classmethod")]
+                    others = (method for method in methods if method not in of_class)
+                    return _bound(of_class) | {Reference(FunctionObject(method)) for method in others}
                 return self._get(_Stored(cls, name))
             case Named(name="sys.modules") if name not in _OF_TABLE:
                 files = [file for module in self.modules if (file := self.file(module)) and name in file.top.bindings]
@@ -964,6 +1013,13 @@ class PointsTo:
                 owner = base.name if isinstance(base, Made) else None
                 return frozenset((Reference(Held(owner, name)),)) | self._set_outside(name)
         return NOTHING
+
+    def _has_known_values(self, base: Base) -> bool:
+        """True for what an attribute holds where the project gives it objects, which count in its place."""
+        if not (isinstance(base, Held) and isinstance(base.owner, ClassRef) and base.attribute is not None):
+            return False
+        stored = self._known(_Stored(base.owner, base.attribute))
+        return stored is None or any(isinstance(each.base, Instance | Made) for each in stored)
 
     def may_keep(self, cls: ClassRef, name: str) -> bool:
         """True if an attribute of a class may hold anything but numbers, texts and tensors."""
@@ -1072,7 +1128,27 @@ class PointsTo:
             assigned = last_value(node, receiver, scope.file.parents)
             if assigned is not None:
                 return self._get(assigned, scope) | {Reference(Held(scope.owner, attribute))}
+        if is_super(value, scope):
+            return self._of_super(attribute, scope)
         return self.attribute(self._get(value, scope), attribute)
+
+    def _of_super(self, name: str, scope: LexicalScope) -> References:
+        """The methods that `super().name` may be: the next after the class, in its own order and in its subclasses'."""
+        cls = self.enclosing_class(scope)
+        if cls is None:
+            return NOTHING
+        found = [self._next_method(each, cls, name) for each in (cls, *self.project.subclasses(cls))]
+        methods = list(dict.fromkeys(method for methods in found for method in methods))
+        computed = _union(self._get(_Result(method)) for method in methods if is_property(method))
+        plain = _bound(method for method in methods if not is_property(method))
+        return computed | plain if methods else frozenset((Reference(Held(cls, name)),))
+
+    def _next_method(self, cls: ClassRef, after: ClassRef, name: str) -> list[LexicalScope]:
+        """The definitions of a method in the classes that follow another in the order of a class."""
+        order = self.project.mro(cls)
+        rest = order[order.index(after) + 1 :] if after in order else order
+        owns = (self._own_method(base, name) for base in rest if isinstance(base, ClassRef))
+        return next(filter(None, owns), [])
 
     def _assigned_in(self, scope: LexicalScope) -> frozenset[str]:
         """The attributes that a method gives a value, where the name of its object is bound once."""
@@ -1099,7 +1175,7 @@ class PointsTo:
             return NOTHING
         tests = list(conditions(node, self.variable(name, home), scope.file.parents))
         items = self._item_of(self._get(loop.iter, scope), name, loop)
-        return frozenset(each.narrowed(tests) for each in items)
+        return self._passing(items, tests)
 
     def narrowed(self, node: ast.Name, found: References, home: LexicalScope) -> References:
         """The objects that a variable may refer to at a read, after the tests on the way there."""
@@ -1108,7 +1184,27 @@ class PointsTo:
         if any(isinstance(each.base, ChildName) for each in found):
             found = self._narrowed_name(node, found, home)
         tests = list(conditions(node, self.variable(node.id, home), home.file.parents))
-        return frozenset(reference.narrowed(tests) for reference in found) if tests else found
+        loop = home.file.parents.get(value) if (value := home.bindings[node.id][0].value) is not None else None
+        if isinstance(loop, ast.For) and binding_loop(node, home.file.parents) is not loop:
+            tests += needed_behind(loop, frozenset((node.id,)), home.file.parents)
+        return self._passing(found, tests)
+
+    def _passing(self, found: References, tests: list[Test]) -> References:
+        """The objects that may pass some tests: a number or a text is no object, and holds none."""
+        if any(isinstance(test, ClassTest) and test.is_positive and _are_values(test.classes) for test in tests):
+            found = frozenset(filter(self._may_be_value, found))
+        return frozenset(each.narrowed(tests) for each in found) if tests else found
+
+    def _may_be_value(self, reference: Reference) -> bool:
+        """True if an object may be a number, text or tensor that code asks for: a name, or of a class of such."""
+        match reference.base:
+            case Anything() | Many() | ChildName():
+                return True
+            case Instance(cls=cls):
+                return any(
+                    isinstance(base, External) and base.name not in _ROOTS for base in self.project.mro(cls)
+                ) and (not self.is_module(cls))
+        return False
 
     def _narrowed_name(self, node: ast.Name, found: References, home: LexicalScope) -> References:
         """The possible values of a name at a read: none of a listing, or the name of a module that has passed tests."""
@@ -1185,13 +1281,11 @@ class PointsTo:
     def _of_call(self, node: ast.Call, scope: LexicalScope) -> References:
         if (special := self._of_builtin(node, scope)) is not None:
             return special
-        if (
-            isinstance(node.func, ast.Attribute)
-            and (of_module := self._of_module_method(node, node.func, scope)) is not None
-        ):
+        if (of_module := self._of_listing(node, scope)) is not None:
             return of_module
-        if isinstance(node.func, ast.Call) and (listed := self._of_fetched_listing(node, node.func, scope)) is not None:
-            return listed
+        if is_text_method(node.func):
+            found = self._of_arguments(node, scope)
+            return frozenset(each for each in found if isinstance(each.base, ChildName | Anything | Many))
         callees = self.known(node.func, scope)
         if callees is None:
             return NOTHING
@@ -1228,8 +1322,13 @@ class PointsTo:
             return frozenset((TENSOR_NAME,)) if receiver and name not in ("parameters", "buffers") else NOTHING
         return receiver if name in RETURNS_SELF and not self._defines(receiver, name) else None
 
-    def _of_fetched_listing(self, node: ast.Call, func: ast.Call, scope: LexicalScope) -> References | None:
-        """The result of `getattr(x, "children")()`; None for another call."""
+    def _of_listing(self, node: ast.Call, scope: LexicalScope) -> References | None:
+        """The result of a method of nn.Module, also of `getattr(x, "children")()`; None for another call."""
+        func = node.func
+        if isinstance(func, ast.Attribute):
+            return self._of_module_method(node, func, scope)
+        if not isinstance(func, ast.Call):
+            return None
         names = ((owner, name) for owner, name in attribute_reads(func, scope.file) if name in CHILDREN)
         methods = [ast.copy_location(ast.Attribute(owner, name, ast.Load()), func) for owner, name in names]
         found = [self._of_module_method(node, method, scope) or NOTHING for method in methods]
@@ -1317,7 +1416,7 @@ class PointsTo:
             found |= self.below(found)  # functools.reduce(getattr, path, model)
         if last[:1].isupper() or last == ANY_OF_PACKAGE:
             found |= {Reference(Made(name, Place.of(scope.file.module, node)))}
-        return found if name.startswith("torch.") else found | HOLDER
+        return found if name.startswith("torch.") or silent_calls.packs_again(name) else found | HOLDER
 
     def _of_unknown_call(self, node: ast.Call, scope: LexicalScope) -> References:
         """A function that is not given may return any object that it can reach from its arguments, or their names."""
@@ -1333,7 +1432,7 @@ class PointsTo:
             found |= {CHILD_NAME}
         found |= _union(self._get(_Result(each.base.scope)) for each in found if isinstance(each.base, FunctionObject))
         return frozenset(
-            Reference(FunctionObject(each.base.scope, is_loose=True)) if isinstance(each.base, FunctionObject) else each
+            Reference(replace(each.base, is_loose=True)) if isinstance(each.base, FunctionObject) else each
             for each in found
             if not (isinstance(each.base, Named) and not each.base.name.rpartition(".")[2][:1].isupper())
         )
@@ -1439,11 +1538,21 @@ class PointsTo:
 
     def _items(self, references: References) -> References:
         """The results of iterating over an object: the children of a module, the items of a container."""
-        found = references | self.below(references)
+        is_known = not any(isinstance(each.base, Parts) or _is_holder(each.base) for each in references)
+        found = references | self.below(frozenset(filter(self._may_have_items, references)) if is_known else references)
         if self._has_method("__iter__"):
             started = self._of_methods(references, "__iter__")
             found |= started | self._of_methods(started | references, "__next__")
         return found | _union(self._get(_Given(c)) for c in _classes_of(references) if self._has_given_items(c))
+
+    def _may_have_items(self, reference: Reference) -> bool:
+        """True if an object may be iterated over; a module is, where its class says so or is a container."""
+        match reference.base:
+            case Instance(cls=cls) if self.is_module(cls):
+                return self.is_container(cls) or bool(self.method(cls, "__iter__") or self.method(cls, "__getitem__"))
+            case Made(name=name):
+                return not name.startswith("torch.nn.") or is_torch_container(name)
+        return True
 
     def _may_keep_items(self, cls: ClassRef) -> bool:
         """True if instances of a class, or of a subclass, may be containers, which count as what is put into them."""
@@ -1458,7 +1567,7 @@ class PointsTo:
     def _has_given_items(self, cls: ClassRef) -> bool:
         """True if instances of a class may be containers, made by code that is not given: of `dict`, of NamedTuple."""
         is_derived = any(isinstance(base, External) and base.name not in _ROOTS for base in self.project.mro(cls))
-        return is_derived and not self.is_module(cls)
+        return is_derived and not self.is_module(cls) and not self._is_enum(cls)
 
     def _has_method(self, name: str) -> bool:
         return self.names.is_method(name)
@@ -1519,6 +1628,11 @@ def _is_followed(callee: Reference) -> bool:
     return isinstance(base, FunctionObject | ClassObject | Instance)
 
 
+def _are_values(classes: frozenset[ClassRef | str] | None) -> bool:
+    """True if all of several classes are of numbers, texts and tensors, which hold no other objects."""
+    return bool(classes) and all(isinstance(each, str) and each in _VALUE_CLASSES for each in classes or ())
+
+
 def may_be_listed(references: References) -> bool:
     """True if a text may come from a listing of names: taken from one, or made by a function that got a module."""
     return any(isinstance(each.base, ChildName | Anything) for each in references)
@@ -1527,6 +1641,13 @@ def may_be_listed(references: References) -> bool:
 def _without_place(base: Base) -> Base:
     """An instance wherever it is made: its attributes are those of its class."""
     return Instance(base.cls) if isinstance(base, Instance) and base.made is not None else base
+
+
+def _bound(methods: Iterable[LexicalScope]) -> References:
+    """Methods that are fetched from an object."""
+    return frozenset(
+        Reference(FunctionObject(method, is_bound=not method.has_decorator("staticmethod"))) for method in methods
+    )
 
 
 def _is_store(node: ast.Attribute) -> bool:

@@ -53,9 +53,13 @@ SILENT_BUILTINS: Final = frozenset(
 )
 """Functions and types of Python that change nothing; those that call what they are given change what that changes."""
 
-_CALLING_BUILTINS: Final = frozenset(
-    ("classmethod", "filter", "iter", "map", "max", "min", "property", "sorted", "staticmethod", "super", "type")
-)
+_CALLING_BUILTINS: Final = frozenset(("classmethod", "filter", "map", "property", "staticmethod"))
+_CALLING_BY_KEY: Final = frozenset(("max", "min", "sorted"))
+_CALLING_WITH_MORE: Final = frozenset(("iter", "type"))  # with one argument, they ask for an iterator or a class
+_CALLING_NOTHING: Final = ("cmath.", "inspect.get", "inspect.is", "math.", "os.path.", "time.")
+COPIES_NAMES: Final = ("functools.update_wrapper", "functools.wraps")
+"""Functions that give one function the name and text of another, which they neither call nor return."""
+_CALLING_ALL_THE_SAME: Final = ("inspect.getmembers", "inspect.getattr_static")  # a predicate; a default is returned
 _SILENT_PACKAGES: Final = frozenset(
     ("abc", "bisect", "cmath", "collections", "contextlib", "copy", "dataclasses", "datetime", "decimal", "enum",
      "fnmatch", "fractions", "functools", "inspect", "itertools", "json", "keyword", "logging", "math", "numbers",
@@ -83,10 +87,24 @@ def is_silent_method(name: str, call: ast.Call | None = None) -> bool:
     return name in READING or (name not in _CHANGING and _is_silent_of_tensor(name))
 
 
-def may_call(name: str) -> bool:
-    """True if a function of a package may call functions that it is given; Python's own that do are few."""
+def may_call(name: str, call: ast.Call, value: ast.expr) -> bool:
+    """True if a function of a package may call what it is given as an argument; Python's own that do are few."""
     package, _, rest = name.partition(".")
-    return package != "builtins" or rest not in SILENT_BUILTINS or rest in _CALLING_BUILTINS
+    if package != "builtins":
+        if name.startswith((*_CALLING_NOTHING, *COPIES_NAMES)):
+            return name.startswith(_CALLING_ALL_THE_SAME)
+        return package != "torch" or load().function(name) is None
+    if rest in _CALLING_BY_KEY:
+        return value not in call.args
+    if rest in _CALLING_WITH_MORE:
+        return len(call.args) > 1
+    return rest not in SILENT_BUILTINS or rest in _CALLING_BUILTINS
+
+
+def packs_again(name: str) -> bool:
+    """True for Python's own functions that return what they are given, a copy, or its items, and parts of neither."""
+    package, _, rest = name.partition(".")
+    return (package == "builtins" and rest in SILENT_BUILTINS) or package in ("copy", "itertools")
 
 
 def is_logging(name: str) -> bool:

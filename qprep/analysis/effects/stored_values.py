@@ -61,6 +61,15 @@ class Addition:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Kept:
+    """An addition to what an attribute holds, and the read of the attribute; None for a variable of another module."""
+
+    addition: Addition
+    node: ast.Attribute | None = None
+    scope: LexicalScope | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class AttributeStore:
     """Values of attributes that are set by a computed name, or in the dictionary of their object.
 
@@ -83,7 +92,7 @@ class StoreTable:
 
     def __init__(self, files: Iterable[FileScopes]) -> None:
         self._variables: dict[_Location, list[Addition]] = defaultdict(list)
-        self._attributes: dict[str, list[Addition]] = defaultdict(list)
+        self._attributes: dict[str, list[Kept]] = defaultdict(list)
         self._results: dict[str, list[Addition]] = defaultdict(list)
         self._own: dict[ClassRef, list[Addition]] = defaultdict(list)
         self._named: dict[str, list[AttributeStore]] = defaultdict(list)
@@ -100,7 +109,7 @@ class StoreTable:
         """The values stored in the object of a scope's variable."""
         return self._variables.get((scope, name), [])
 
-    def of_attribute(self, name: str) -> list[Addition]:
+    def of_attribute(self, name: str) -> list[Kept]:
         """The values stored in objects of attributes of this name."""
         return self._attributes.get(name, [])
 
@@ -214,7 +223,7 @@ class StoreTable:
                     if home is not None:
                         waiting += self._note_variable(home, name, addition)
                 case ast.Attribute(attr=name):
-                    self._attributes[name].append(addition)
+                    self._attributes[name].append(Kept(addition, node, scope))
                 case ast.Call(func=func) if _is_scalar(func, scope):
                     pass  # `len(items)` is no other name for the items
                 case ast.Call(func=func, args=arguments):
@@ -244,7 +253,7 @@ class StoreTable:
             if binding.kind is BindingKind.PARAMETER:
                 self.adders.add(home.owner.name if home.name == "__init__" and home.owner is not None else home.name)
             elif binding.kind is BindingKind.IMPORT:  # a variable of another module
-                self._attributes[binding.target.rpartition(".")[2]].append(addition)
+                self._attributes[binding.target.rpartition(".")[2]].append(Kept(addition))
             elif binding.kind in (BindingKind.VALUE, BindingKind.ITEM) and isinstance(binding.value, ast.expr):
                 yield binding.value, binding.home(home)
 

@@ -114,3 +114,19 @@ def is_class_of(node: ast.AST) -> bool:
 def positional_parameters(function: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda) -> list[ast.arg]:
     """The parameters that arguments may be bound to by their places, those before a `/` first."""
     return [*function.args.posonlyargs, *function.args.args]
+
+
+def is_text_method(node: ast.expr) -> bool:
+    """True for a method of a text that is written out: `"{} + {}".format`."""
+    return isinstance(node, ast.Attribute) and _is_text(node.value)
+
+
+def _is_text(node: ast.expr) -> bool:
+    match node:
+        case ast.Constant(value=str()) | ast.JoinedStr():
+            return True
+        case ast.BinOp(left=left, op=ast.Add() | ast.Mod()):
+            return _is_text(left)
+        case ast.Call(func=func):
+            return is_text_method(func)
+    return False

@@ -90,13 +90,17 @@ class SettingsResolver:
     registry: Registry = field(default_factory=installed)
     _by_folder: dict[Path, Path | None] = field(default_factory=dict, init=False, repr=False)
     _by_config: dict[Path | None, Settings] = field(default_factory=dict, init=False, repr=False)
+    _by_file: dict[str, Settings] = field(default_factory=dict, init=False, repr=False)
 
     def __post_init__(self) -> None:
         _validate(self.overrides, self.rules, "command line")
 
     def for_file(self, path: str | os.PathLike[str]) -> Settings:
-        """The settings of a file."""
-        return self.for_folder(Path(os.path.abspath(path)).parent)
+        """The settings of a file; its path is the same file as long as this object is used."""
+        given = os.fspath(path)
+        if given not in self._by_file:
+            self._by_file[given] = self.for_folder(Path(os.path.abspath(path)).parent)
+        return self._by_file[given]
 
     def for_folder(self, folder: Path) -> Settings:
         """The settings of the files right below a folder (an absolute path)."""
