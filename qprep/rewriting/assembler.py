@@ -11,19 +11,20 @@ from qprep.analysis.symbols.ast_utils import positional_parameters
 from qprep.analysis.values.abstract_values import ClassRef
 from qprep.rewriting import imports, owners, plain_objects
 from qprep.rewriting.composed_edits import Piece
-from qprep.rewriting.rewrite_result import OWNER, Declaration
+from qprep.rewriting.rewrite_result import OWNER, Declaration, Rewrite
 from qprep.rewriting.safety import child_loops
 from qprep.rewriting.transforms import moved_functions
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from qprep.analysis.places import Place, Unit
     from qprep.analysis.symbols.symbol_table import FileIndex
+    from qprep.foundation.findings import Rejection
     from qprep.rewriting.fix_session import RewriteContext
     from qprep.rewriting.function_calls import FunctionCalls
     from qprep.rewriting.module_owners import ModuleOwners
-    from qprep.rewriting.rewrite_result import Import, Rewrite
+    from qprep.rewriting.rewrite_result import Import
     from qprep.rewriting.source_code import Code
 
 STANDS_FOR = "stands_for"
@@ -37,8 +38,13 @@ class Assembler:
         self._owners = module_owners
         self._functions = functions
 
-    def assemble(self, chosen: Iterable[Rewrite]) -> dict[str, list[Piece]]:
-        """The pieces of the chosen rewrites, by module."""
+    def assemble(
+        self, chosen: Iterable[Rewrite], outcomes: Mapping[Place, Rewrite | Rejection]
+    ) -> dict[str, list[Piece]]:
+        """The pieces of the chosen rewrites, by module, and of the lists of children that change with them.
+
+        `outcomes` are those of all sites.
+        """
         rewrites = _apart(chosen)
         active = self._active_functions(rewrites)
         rewrites += [
@@ -46,6 +52,9 @@ class Assembler:
             for call in dict.fromkeys(call for unit in sorted(active) for call in self._functions.calls(unit))
             if call.unit.is_class or call.unit in active
         ]
+        listings = sorted({place for rewrite in rewrites for place in rewrite.listings})
+        found = (outcomes.get(place) for place in listings)
+        rewrites += [each for each in found if isinstance(each, Rewrite) and each not in rewrites]
         pieces: dict[str, list[Piece]] = defaultdict(list)
         for rewrite in rewrites:
             if rewrite.unit.is_class:

@@ -88,6 +88,7 @@ class Attempts:
             Applicability.UNSAFE if doubts else scope.applicability,
             doubts=doubts,
             beside=beside,
+            listings=frozenset(scope.listings),
         )
 
     def _lending(self, scope: Scope) -> tuple[list[Declaration], tuple[tuple[str, Piece], ...]]:

@@ -110,6 +110,7 @@ class Scope:
     texts: dict[tuple[str, str], str] = field(default_factory=dict)  # by a file and the text for the file at hand
     applicability: Applicability = Applicability.SAFE
     message: str = ""  # what the fix does, where it is not the use of what is declared
+    listings: set[Place] = field(default_factory=set)  # lists of children that must leave out what is declared
 
     def nn(self, cls: str) -> str:
         """The spelling of a class of torch.nn here."""

@@ -7,20 +7,19 @@ from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from qprep.foundation.findings import Rejection, RejectionCode
+from qprep.foundation.findings import Applicability, Rejection, RejectionCode
 from qprep.rewriting import imports
 from qprep.rewriting.assembler import Assembler
 from qprep.rewriting.attempt import Attempts
 from qprep.rewriting.function_calls import FunctionCalls
 from qprep.rewriting.module_owners import ModuleOwners
-from qprep.rewriting.rewrite_result import OWNER, Rewrite
+from qprep.rewriting.rewrite_result import OWNER, Doubt, Rewrite
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from qprep.analysis.places import Place, Unit
     from qprep.analysis.sites import Site
-    from qprep.foundation.findings import Applicability
     from qprep.rewriting.composed_edits import Piece
     from qprep.rewriting.fix_session import RewriteContext
 
@@ -45,13 +44,29 @@ class Plan:
     def add_helpers(self) -> None:
         """Plan every call of a function that runs operations, and settle which functions become modules."""
         self._functions.plan()
+        for table in (self.outcomes, self._functions.outcomes):
+            for place, outcome in table.items():
+                if isinstance(outcome, Rewrite) and (doubts := tuple(self._doubts_of_listings(outcome))):
+                    unsafe, every = Applicability.UNSAFE, (*outcome.doubts, *doubts)
+                    table[place] = replace(outcome, doubts=every, applicability=unsafe)
         self._functions.settle(self.outcomes)
 
+    def _doubts_of_listings(self, rewrite: Rewrite) -> Iterator[Doubt]:
+        """Doubts about the lists of children that must leave out what a rewrite adds."""
+        for place in sorted(rewrite.listings):
+            listing = self.outcomes.get(place)
+            if isinstance(listing, Rewrite):
+                yield from listing.doubts
+            else:
+                yield Doubt("children are listed here, and the list cannot be rewritten", place)
+
     def group(self, place: Place) -> frozenset[Place]:
-        """The sites that change together: alone in a class; in a function, all that its conversion touches."""
+        """The sites that change together: in a class, lists of its children; in a function, all that it touches."""
         outcome = self.outcomes[place]
-        if isinstance(outcome, Rejection) or outcome.unit.is_class:
+        if isinstance(outcome, Rejection):
             return frozenset((place,))
+        if outcome.unit.is_class:
+            return frozenset((place, *outcome.listings))
         units, waiting = {outcome.unit}, [outcome.unit]
         while waiting:
             callers = {
@@ -66,7 +81,8 @@ class Plan:
     def assemble(self, chosen: Iterable[Place]) -> dict[str, list[Piece]]:
         """The pieces that rewrite the chosen sites, by module."""
         outcomes = map(self.outcomes.get, chosen)
-        return self._assembler.assemble(outcome for outcome in outcomes if isinstance(outcome, Rewrite))
+        rewrites = (outcome for outcome in outcomes if isinstance(outcome, Rewrite))
+        return self._assembler.assemble(rewrites, self.outcomes)
 
     def repeat(self, module: str, attribute: str) -> bool:
         """Give an attribute that this plan makes an instance per call: it runs more often than the source shows."""

@@ -74,3 +74,4 @@ class Rewrite:
     doubts: tuple[Doubt, ...] = ()  # with any, the rewrite is unsafe
     dispatched: bool = False  # which function is called, the run decides
     beside: tuple[tuple[str, Piece], ...] = ()  # pieces of other files, or of other sites too, by module
+    listings: frozenset[Place] = frozenset()  # lists of children that are rewritten with it: they leave new ones out

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import copy
 import pickle
+import types
+from collections.abc import Iterator
 
 from torch import nn
 
@@ -31,3 +33,57 @@ def test_added_children_are_left_out() -> None:
 
 def test_other_modules_keep_all() -> None:
     assert len(list(original_children(nn.Sequential(nn.ReLU(), nn.ReLU())))) == 2
+
+
+class _Tree:
+    def children(self) -> list[int]:
+        return [1, 2]
+
+    def named_children(self) -> list[tuple[str, int]]:
+        return [("a", 1), ("b", 2)]
+
+
+class _Wrapper:
+    """An object that passes attributes on to a module."""
+
+    def __init__(self, module: nn.Module) -> None:
+        self.module = module
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self.module, name)
+
+
+class _Reversed(_Net):
+    def named_children(self, *args: object) -> Iterator[tuple[str, nn.Module]]:
+        return reversed(list(super().named_children()))
+
+
+class _Parts(_Net):
+    def parts(self) -> list[nn.Module]:
+        return list(original_children(super()))
+
+
+def test_objects_of_other_classes_list_what_they_like() -> None:
+    children: list[object] = [*original_children(_Tree())]
+    assert children == [1, 2]
+    named: list[object] = [*original_named_children(_Tree())]
+    assert named == [("a", 1), ("b", 2)]
+    others: list[object] = [*original_children(types.SimpleNamespace(children=lambda: [3]))]
+    assert others == [3]
+
+
+def test_a_wrapper_lists_the_children_of_the_module_that_it_passes_on() -> None:
+    assert [name for name, _ in original_named_children(_Wrapper(_Net()))] == ["first", "last"]
+    assert len(list(original_children(_Wrapper(_Net())))) == 2
+    assert len(_Parts().parts()) == 2
+
+
+def test_a_class_with_a_method_of_its_own_is_listed_by_it() -> None:
+    net = _Reversed()
+    assert list(original_children(net)) == list(net.children())
+    assert list(original_named_children(net)) == list(net.named_children())
+    assert len(list(original_children(net))) == 4
+
+
+def test_the_result_has_the_name_of_the_method() -> None:
+    assert original_children(_Net()).__name__ == _Net().children().__name__  # type: ignore[attr-defined]

@@ -17,10 +17,18 @@ from qprep.analysis.effects.abstract_objects import (
     References,
     Test,
 )
+from qprep.analysis.effects.child_listings import (
+    LISTINGS,
+    ORIGINAL_LISTINGS,
+    ChildListing,
+    Shape,
+    child_listings,
+)
 from qprep.analysis.effects.class_conditions import conditions, failing, holding, may_bind, needed_behind
 from qprep.analysis.effects.emptiness_tests import emptiness_tests
 from qprep.analysis.effects.lexical_scopes import BindingKind
 from qprep.analysis.effects.listed_names import is_out_of_reach
+from qprep.analysis.effects.method_calls import calls_of
 from qprep.analysis.effects.outside_effects import OutsideEffects
 from qprep.analysis.effects.visit_rounds import VisitRound, blocks, goes_through_tensors
 from qprep.analysis.symbols.ast_utils import last_name
@@ -30,58 +38,72 @@ if TYPE_CHECKING:
     from qprep.analysis.effects.lexical_scopes import FileScopes, LexicalScope
     from qprep.analysis.effects.points_to import PointsTo
 
-_LISTINGS = frozenset(("children", "named_children", "modules", "named_modules"))
-_ORIGINAL_LISTINGS = ("original_children", "original_named_children", "original_modules")
+_APPLY = frozenset(("apply",))
 _WRAPPERS = frozenset(("list", "tuple", "iter", "dict", "enumerate", "reversed", "sorted"))
 _VIEWS = frozenset(("items", "values", "keys"))
+_LAZY_WRAPPERS = frozenset(("iter", "enumerate", "reversed"))
+# Functions of Python whose result goes through what they are given later.
+_LAZY = frozenset(f"builtins.{name}" for name in ("enumerate", "filter", "iter", "map", "reversed", "zip"))
+_KEEPING = _LAZY | {"builtins.setattr"}
+# Functions and classes that copy what they are given, or reduce it.
+_COPYING = ("builtins.", "collections.Counter", "collections.OrderedDict", "collections.deque", "copy.", "torch.nn.")
+# What uses a listing at once.
+_GOES_THROUGH = (ast.Subscript, ast.Compare, ast.Starred, ast.UnaryOp, ast.BinOp, ast.FormattedValue,
+                 ast.If, ast.While, ast.Assert)  # fmt: skip
 _TESTS = frozenset(("any", "all", "sum"))
+# Methods that find one child by its name, or ask if a given one is there.
+_BY_NAME = frozenset(
+    ("__contains__", "__delitem__", "__getitem__", "__setitem__", "get", "pop", "setdefault", "update")
+)
+_ASKING = frozenset(("__contains__",))
 
 Parameter = tuple["LexicalScope", str]
-_Use = tuple[ast.expr | ast.stmt, list[Test]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Use:
+    """A use of a listing that depends on which modules there are, for those that pass some tests."""
+
+    node: ast.expr | ast.stmt
+    tests: tuple[Test, ...] = ()
+    is_lasting: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Visit:
     """Modules whose presence makes a difference, where, and the expression that lists them.
 
-    of_originals: it passes over those that a rewrite added and marked.
+    module        the object that has them
+    of_originals  it passes over those that a rewrite added and marked
+    is_lasting    the listing is kept, and shows children that are added later
     """
 
     find_modules: Callable[[], References]
     node: ast.expr | ast.stmt
     listing: ast.expr
+    module: ast.expr
     of_originals: bool = False
+    is_lasting: bool = False
 
 
 def visits(file: FileScopes, outside: OutsideEffects) -> Iterator[Visit]:
     """The visits of child modules in a file that a further child would change."""
     finder = _Finder(file, outside)
-    methods = [(call, call.func) for call in file.index.of(ast.Call) if isinstance(call.func, ast.Attribute)]
-    listings = [(call, method.value) for call, method in methods if method.attr in _LISTINGS]
+    listings = list(child_listings(file, outside.points_to))
     tests = set(emptiness_tests(outside.points_to.project, file.index)) if listings else set()
-    for call, module in listings:
-        if call not in tests:
-            yield from finder.uses(call, module)
+    for listing in listings:
+        if listing.node not in tests or listing.of_originals:
+            yield from finder.uses(listing)
     for call in file.index.of(ast.Call):
-        if isinstance(call.func, ast.Attribute) and call.func.attr == "apply" and len(call.args) == 1:
-            yield from finder.applied(call, call.func.value)
-    for call in file.index.of(ast.Call):
-        if len(call.args) == 1 and last_name(call.func).endswith(_ORIGINAL_LISTINGS):
-            yield from (replace(visit, of_originals=True) for visit in finder.uses(call, call.args[0]))
-    for item in file.index.of(ast.Subscript):
-        match item:
-            case ast.Subscript(value=table, slice=ast.Constant(value="_modules"), ctx=ast.Load()):
-                owner = table.args[0] if isinstance(table, ast.Call) and table.args else getattr(table, "value", None)
-                yield from finder.uses(item, owner) if isinstance(owner, ast.expr) else ()
-    for node in file.index.of(ast.Attribute):
-        if node.attr == "_modules" and isinstance(node.ctx, ast.Load):
-            yield from finder.uses(node, node.value)
+        for made, func in calls_of(_APPLY, call, file, lambda node: outside.points_to.of(node, file.scope_of(node))):
+            if len(made.args) == 1:
+                yield from finder.applied(call, func.value, made.args[0])
 
 
 def takers_of_originals(file: FileScopes, points_to: PointsTo) -> Iterator[References]:
     """The modules that code takes the original children of, whatever it does with them."""
     for call in file.index.of(ast.Call):
-        if len(call.args) == 1 and last_name(call.func).endswith(_ORIGINAL_LISTINGS):
+        if len(call.args) == 1 and last_name(call.func).endswith(ORIGINAL_LISTINGS):
             yield points_to.of(call.args[0], file.scope_of(call))
 
 
@@ -98,9 +120,7 @@ def root_of_uniform(node: ast.AST, parents: dict[ast.AST, ast.AST]) -> ast.expr 
         if isinstance(parent, ast.If | ast.IfExp | ast.BoolOp | ast.Match | ast.Try):
             return None
         current = parent
-    if not isinstance(loop, ast.For) or not (
-        isinstance(loop.iter, ast.Call) and last_name(loop.iter.func) in _LISTINGS
-    ):
+    if not isinstance(loop, ast.For) or not (isinstance(loop.iter, ast.Call) and last_name(loop.iter.func) in LISTINGS):
         return None
     if _is_direct(loop.iter):
         return None  # the parent keeps its own mode
@@ -114,8 +134,14 @@ def root_of_uniform(node: ast.AST, parents: dict[ast.AST, ast.AST]) -> ast.expr 
 def _children(
     points_to: PointsTo, module: ast.expr, scope: LexicalScope, tests: list[Test], is_direct: bool
 ) -> References:
-    """The modules below an expression that pass some tests."""
-    below = points_to.below(points_to.of(module, scope), is_direct=is_direct)
+    """The modules below an expression that pass some tests.
+
+    An object that is no module may pass on the method of one that it holds, by a `__getattr__`.
+    """
+    found = points_to.of(module, scope)
+    others = frozenset(e for e in found if isinstance(e.base, Instance) and not points_to.is_module(e.base.cls))
+    below = points_to.below(found - others, is_direct=is_direct)
+    below |= points_to.below(points_to.attribute(others, "children"))
     return frozenset(each.narrowed(tests) for each in below)
 
 
@@ -143,7 +169,7 @@ def lists_modules(node: ast.expr) -> bool:
         case ast.Call(func=ast.Name(id=name), args=[inner]) if name in _WRAPPERS:
             return lists_modules(inner)
         case ast.Call(func=ast.Attribute(value=value, attr=name)):
-            return name in _LISTINGS or (
+            return name in LISTINGS or (
                 name in _VIEWS and isinstance(value, ast.Attribute) and value.attr == "_modules"
             )
     return False
@@ -251,20 +277,21 @@ class _Finder:
         self.points_to = outside.points_to
         self.followed = followed
 
-    def applied(self, call: ast.Call, module: ast.expr) -> Iterator[Visit]:
+    def applied(self, call: ast.Call, module: ast.expr, function: ast.expr) -> Iterator[Visit]:
         """`model.apply(function)`, where the function leaves something behind for each module."""
-        function, scope = call.args[0], self.file.scope_of(call)
+        scope = self.file.scope_of(call)
         found = partial(_children, self.points_to, module, scope, [], False)
         functions = self.points_to.of(function, scope)
         if self.outside.may_change(call, functions):
-            yield Visit(found, call, call)
+            yield Visit(found, call, call, module)
         for inner, is_bound in self._applied_functions(functions, function, scope):
             names = [argument.arg for argument in inner.arguments.args] if inner.arguments is not None else []
             names = names[1:] if is_bound else names
             if not _takes_keywords(inner, function):
                 continue
             for tests in self.outside.of_function(inner, frozenset(names[:1])):
-                yield Visit(partial(_children, self.points_to, module, scope, list(tests), False), call, call)
+                modules = partial(_children, self.points_to, module, scope, list(tests), False)
+                yield Visit(modules, call, call, module)
 
     def _applied_functions(
         self, functions: References, node: ast.expr, scope: LexicalScope
@@ -284,54 +311,65 @@ class _Finder:
         owners = self.points_to.of(function.value, scope) if isinstance(function, ast.Attribute) else ()
         return any(isinstance(each.base, Instance) for each in owners)
 
-    def uses(self, node: ast.expr, module: ast.expr) -> Iterator[Visit]:
-        """Visits that a use of an expression for child modules makes; `module` is the one that has them."""
+    def uses(self, listing: ChildListing) -> Iterator[Visit]:
+        """Visits that the uses of a listing make."""
+        node, module = listing.node, listing.module
         scope = self.file.scope_of(node)
-        if isinstance(module, ast.Call) and last_name(module.func) == "super":
-            return
-        for where, tests in self._uses(node, scope):
-            yield Visit(partial(_children, self.points_to, module, scope, tests, _is_direct(node)), where, node)
+        uses = self._uses(node, scope, listing.shape) if listing.use is None else [_Use(listing.use)]
+        for use in uses:
+            modules = partial(_children, self.points_to, module, scope, list(use.tests), listing.is_direct)
+            yield Visit(modules, use.node, node, module, listing.of_originals, use.is_lasting)
 
-    def _uses(self, node: ast.expr, scope: LexicalScope) -> Iterator[_Use]:  # noqa: C901, PLR0912  (one case a node type)
+    def _uses(self, node: ast.expr, scope: LexicalScope, shape: Shape) -> Iterator[_Use]:  # noqa: C901, PLR0912  (one case a node type)
         parent = self.file.parents.get(node)
         match parent:
             case ast.Call(func=ast.Name(id=name)) if name in _WRAPPERS and parent.args[:1] == [node]:
                 yield from self._keys(parent, scope)
-                yield from self._uses(parent, scope)
-            case ast.Attribute(attr=name) if name in _VIEWS:
+                is_live = shape.is_live and name in _LAZY_WRAPPERS
+                yield from self._uses(parent, scope, Shape(is_table=name == "dict", is_live=is_live))
+            case ast.Attribute(attr=name) if name in _VIEWS and shape.is_table:
                 outer = self.file.parents.get(parent)
-                yield from self._uses(outer, scope) if isinstance(outer, ast.Call) else ()
-            case ast.Attribute(attr="get" | "pop" | "__contains__" | "update" | "__setitem__" | "setdefault"):
-                pass  # by a name
+                is_called = isinstance(outer, ast.Call) and outer.func is parent
+                view = Shape(is_live=shape.is_live)
+                yield from (
+                    self._uses(outer, scope, view) if isinstance(outer, ast.Call) and is_called else [_Use(parent)]
+                )
+            case ast.Attribute(attr=name) if name in (_BY_NAME if shape.is_table else _ASKING):
+                outer = self.file.parents.get(parent)
+                if not (isinstance(outer, ast.Call) and outer.func is parent and (outer.args or outer.keywords)):
+                    yield _Use(parent)
             case ast.For() if parent.iter is node:
                 names = frozenset(part.id for part in ast.walk(parent.target) if isinstance(part, ast.Name))
                 if self.outside.keeps_targets(VisitRound(scope, names, names, parent)):
-                    yield parent, list(needed_behind(parent, names, self.file.parents))
+                    yield _Use(parent, tuple(needed_behind(parent, names, self.file.parents)))
                 yield from self._loop(parent, parent.body, scope)
             case ast.comprehension() if parent.iter is node:
                 yield from self._comprehension(parent, scope)
             case ast.Assign(targets=[ast.Name(id=name)]):
-                yield from self._variable(name, scope, parent)
+                yield from self._variable(name, scope, parent, shape)
             case ast.Subscript(value=value, slice=index) if value is node:
-                if not self._is_name(index, node):
-                    yield parent, []
-            case ast.Compare(comparators=[other]) if other is node:
-                pass  # a name among them
-            case ast.Assign(value=value) if value is node:
-                yield parent, []
+                if not _is_name(index, shape):
+                    yield _Use(parent)
+            case ast.Compare(ops=[ast.In() | ast.NotIn()], comparators=[other]) if other is node:
+                pass  # one given module or name among them
+            case ast.Assign(targets=[ast.Tuple() | ast.List()], value=value) if value is node:
+                yield _Use(parent)
+            case ast.Assign(value=value) | ast.AnnAssign(value=value) if value is node:
+                yield _Use(parent, is_lasting=shape.is_live)
             case ast.Assign() | ast.AugAssign() | ast.Delete():
                 pass  # `self._modules = …` is an effect of its own
             case ast.Expr():
                 pass
             case ast.Call() if parent.func is not node:
-                yield from self._given(parent, node, scope)
+                yield from self._given(parent, node, scope, shape)
             case ast.expr() | ast.stmt():
-                yield parent, []
+                is_done = _goes_through(parent, node) or self._is_result_of_method(parent)
+                yield _Use(parent, is_lasting=shape.is_live and not is_done)
             case ast.keyword():
                 call = self.file.parents.get(parent)
-                yield from self._given(call, node, scope) if isinstance(call, ast.Call) else [(node, [])]
-            case None:
-                yield node, []
+                yield from self._given(call, node, scope, shape) if isinstance(call, ast.Call) else [_Use(node)]
+            case _:
+                yield _Use(node)
 
     def _keys(self, call: ast.Call, scope: LexicalScope) -> Iterator[_Use]:
         """The effects of a function by which modules are sorted: it runs for each."""
@@ -339,18 +377,40 @@ class _Finder:
             functions = self.points_to.of(keyword.value, scope)
             for inner, is_bound in self._applied_functions(functions, keyword.value, scope):
                 for tests in self.outside.of_function(inner, frozenset(inner.positional[is_bound : is_bound + 1])):
-                    yield call, list(tests)
+                    yield _Use(call, tests)
 
-    def _given(self, call: ast.Call, node: ast.expr, scope: LexicalScope) -> Iterator[_Use]:
+    def _given(self, call: ast.Call, node: ast.expr, scope: LexicalScope, shape: Shape) -> Iterator[_Use]:
         """The listing is an argument: what counts is what the parameter is used for."""
         parameters = self._parameters(call, node, scope)
         if parameters is None:
-            yield call, []
+            yield _Use(call, is_lasting=shape.is_live and not self._is_gone_through(call, scope))
             return
         for function, name in parameters - self.followed:
             inner = _Finder(function.file, self.outside, self.followed | parameters)
-            for _, tests in inner.of_parameter(function, name, call):
-                yield call, tests
+            for use in inner.of_parameter(function, name, call, shape):
+                yield replace(use, node=call)
+
+    def _is_gone_through(self, call: ast.Call, scope: LexicalScope) -> bool:
+        """True if a call is known to go through what it is given, and to keep no view of it."""
+        match call.func:
+            case ast.Attribute(value=ast.Constant(), attr="join"):
+                return True
+        found = self.points_to.of(call.func, scope)
+        names = [getattr(each.base, "name", None) or str(getattr(each.base, "cls", "")) for each in found]
+        parent = self.file.parents.get(call)
+        if names and all(name in _LAZY for name in names):
+            if isinstance(parent, ast.Call) and parent.func is not call:
+                return self._is_gone_through(parent, scope)
+            return _goes_through(parent, call)
+        are_methods = any(name.startswith("builtins.") and name.count(".") > 1 for name in names)  # `list.append`
+        are_known = all(name.startswith(_COPYING) and name not in _KEEPING for name in names)
+        return bool(names) and are_known and not are_methods
+
+    def _is_result_of_method(self, method: ast.AST) -> bool:
+        """True for a call of a method, whose result is no iterator."""
+        call = self.file.parents.get(method)
+        is_called = isinstance(method, ast.Attribute) and isinstance(call, ast.Call) and call.func is method
+        return is_called and isinstance(method, ast.Attribute) and method.attr not in ("__iter__", "__reversed__")
 
     def _parameters(self, call: ast.Call, node: ast.expr, scope: LexicalScope) -> frozenset[Parameter] | None:
         """The parameters that an argument may be bound to; None where the call may run other code."""
@@ -366,39 +426,24 @@ class _Finder:
         bound = [(f, name) for f in functions for name in self.points_to.calls.parameters_of(call, scope, f, node)]
         return frozenset(bound) if bound else None
 
-    def of_parameter(self, function: LexicalScope, name: str, call: ast.expr) -> Iterator[_Use]:
+    def of_parameter(self, function: LexicalScope, name: str, call: ast.expr, shape: Shape) -> Iterator[_Use]:
         """The uses of a parameter that holds child modules, or a listing of them."""
         if len(function.bindings.get(name, ())) != 1 or _is_packed(function, name):
-            yield call, []
+            yield _Use(call)
             return
         for read in self.points_to.names.reads(self.file, name):
             if self.file.scope_of(read).binder(name) is function:
-                yield from self._uses(read, self.file.scope_of(read))
+                yield from self._uses(read, self.file.scope_of(read), shape)
 
-    def _is_name(self, index: ast.expr, node: ast.expr) -> bool:
-        """True if a child is fetched by its name: from `_modules`, or from a dict of them."""
-        if isinstance(index, ast.Slice) or (isinstance(index, ast.Constant) and not isinstance(index.value, str)):
-            return False
-        is_dict = isinstance(node, ast.Attribute | ast.DictComp) or last_name(getattr(node, "func", node)) == "dict"
-        return is_dict or isinstance(index, ast.Constant)
-
-    def _variable(self, name: str, scope: LexicalScope, assignment: ast.stmt) -> Iterator[_Use]:
+    def _variable(self, name: str, scope: LexicalScope, assignment: ast.stmt, shape: Shape) -> Iterator[_Use]:
         home = scope.binder(name)
         if home is None or len(home.bindings.get(name, ())) != 1:
-            yield assignment, []
+            yield _Use(assignment, is_lasting=shape.is_live)
             return
-        value = assignment.value if isinstance(assignment, ast.Assign) else None
         for node in self.file.index.of(ast.Name):
-            if (
-                node.id != name
-                or not isinstance(node.ctx, ast.Load)
-                or self.file.scope_of(node).binder(name) is not home
-            ):
-                continue
-            parent = self.file.parents.get(node)
-            by_name = isinstance(parent, ast.Subscript) and value is not None and self._is_name(parent.slice, value)
-            if not by_name:
-                yield from self._uses(node, self.file.scope_of(node))
+            is_read = node.id == name and isinstance(node.ctx, ast.Load)
+            if is_read and self.file.scope_of(node).binder(name) is home:
+                yield from self._uses(node, self.file.scope_of(node), shape)
 
     def _loop(self, loop: ast.For, body: list[ast.stmt], scope: LexicalScope) -> Iterator[_Use]:
         """The statements of a loop that leave something behind for a child, with the conditions on it."""
@@ -409,14 +454,14 @@ class _Finder:
                 yield from self._loop(loop, statement.orelse, scope)  # runs for a module without tensors
                 continue
             for node, more in self.outside.of_statement(statement, run):
-                yield statement, [*more, *self._tests_in(loop, node, statement, names, scope)]
+                yield _Use(statement, (*more, *self._tests_in(loop, node, statement, names, scope)))
             if isinstance(statement, ast.If | ast.For | ast.While | ast.With | ast.Try | ast.Match):
                 inner = [part for block in blocks(statement) for part in block]
                 needed = (
                     _attribute_gone_through(statement.iter, names, loop) if isinstance(statement, ast.For) else None
                 )
                 more = [needed] if needed is not None else []
-                yield from ((node, [*tests, *more]) for node, tests in self._loop(loop, inner, scope))
+                yield from (replace(use, tests=(*use.tests, *more)) for use in self._loop(loop, inner, scope))
 
     def _tests_in(
         self, loop: ast.For, node: ast.AST, statement: ast.stmt, names: list[str], scope: LexicalScope
@@ -447,10 +492,32 @@ class _Finder:
                 tests += (failing if last_name(consumer.func) == "all" else holding)(element, variable)
         if isinstance(consumer, ast.Assign) and isinstance(consumer.targets[0], ast.Name):
             # A list of modules: what counts is what is done with it.
-            for node, further in self._variable(consumer.targets[0].id, scope, consumer):
-                yield node, [*tests, *further]
+            shape = Shape(isinstance(whole, ast.DictComp), isinstance(whole, ast.GeneratorExp))
+            for use in self._variable(consumer.targets[0].id, scope, consumer, shape):
+                yield replace(use, tests=(*tests, *use.tests))
             return
-        yield whole, tests
+        is_done = isinstance(consumer, ast.Call) and self._is_gone_through(consumer, scope)
+        is_kept = isinstance(whole, ast.GeneratorExp) and not is_done
+        yield _Use(whole, tuple(tests), is_lasting=is_kept)
+
+
+def _goes_through(parent: ast.AST | None, node: ast.expr) -> bool:
+    """True if an expression or statement uses a listing in it at once."""
+    match parent:
+        case ast.Dict(keys=keys, values=values):
+            return any(key is None and value is node for key, value in zip(keys, values, strict=True))
+        case ast.For(iter=iterated) | ast.comprehension(iter=iterated):
+            return iterated is node
+        case ast.Assign(targets=[ast.Tuple() | ast.List()], value=value):
+            return value is node
+    return isinstance(parent, _GOES_THROUGH)
+
+
+def _is_name(index: ast.expr, shape: Shape) -> bool:
+    """True if a child is fetched by its name: from `_modules`, or from a dict of them."""
+    if isinstance(index, ast.Slice) or (isinstance(index, ast.Constant) and not isinstance(index.value, str)):
+        return False
+    return shape.is_table or isinstance(index, ast.Constant)
 
 
 def _takes_keywords(function: LexicalScope, value: ast.expr) -> bool:

@@ -275,8 +275,8 @@ class EffectTable:
     def runs_at_construction(self, effect: Effect) -> bool:
         """True if the method around a listing is a constructor, or nothing but constructors calls it."""
         file = self.points_to.file(effect.place.module)
-        call = file.call_at(effect.listing) if file is not None and effect.listing is not None else None
-        scope = file.scope_of(call) if file is not None and call is not None else None
+        node = file.expression_at(effect.listing) if file is not None and effect.listing is not None else None
+        scope = file.scope_of(node) if file is not None and node is not None else None
         if scope is None or scope.name == "__init__":
             return scope is not None
         uses = self.points_to.calls.uses(scope) if scope.is_function else None

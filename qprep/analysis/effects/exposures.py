@@ -23,7 +23,7 @@ from qprep.analysis.effects.made_subclasses import is_run_by_subclass
 from qprep.analysis.effects.points_to import is_torch_container
 from qprep.analysis.effects.text_sinks import is_shown
 from qprep.analysis.symbols.ast_utils import last_name
-from qprep.analysis.values.abstract_values import ClassRef
+from qprep.analysis.values.abstract_values import ClassRef, External
 
 if TYPE_CHECKING:
     from qprep.analysis.effects.lexical_scopes import FileScopes, LexicalScope
@@ -59,6 +59,7 @@ _WATCHERS = frozenset(
      "threading.settrace_all_threads"]
 )  # fmt: skip
 _WATCHER_NAMES = frozenset(name.rpartition(".")[2] for name in _WATCHERS)
+_OF_EACH_PICKLED = frozenset(("persistent_id", "reducer_override"))
 _HANDLERS = frozenset(("__torch_dispatch__", "__torch_function__"))
 
 
@@ -103,13 +104,19 @@ def _bases(points_to: PointsTo, cls: ClassRef) -> Iterator[ClassRef]:
 
 
 def watchers(file: FileScopes, points_to: PointsTo) -> Iterator[Exposure]:
-    """`sys.settrace`, `gc.get_objects` and their like, however they are called: they see each call or object."""
+    """`sys.settrace`, `gc.get_objects`, classes of picklers, in any spelling: they see each call or object."""
     nodes: list[ast.Name | ast.Attribute | ast.Call] = [*file.index.of(ast.Name), *file.index.of(ast.Attribute)]
     for node in (*nodes, *file.index.of(ast.Call)):
         if _may_be_watcher(node, file):
             names = {r.base.name for r in points_to.of(node, file.scope_of(node)) if isinstance(r.base, Named)}
             if names & _WATCHERS:
                 yield Exposure(lambda: ANY_OBJECT, node, f"uses `{ast.unparse(node)}`")
+    for definition in file.index.of(ast.ClassDef):
+        methods = {item.name for item in definition.body if isinstance(item, ast.FunctionDef)}
+        cls = file.class_of(definition) if not methods.isdisjoint(_OF_EACH_PICKLED) else None
+        bases = points_to.project.mro(cls) if cls is not None else ()
+        if any(isinstance(base, External) and base.name.endswith("Pickler") for base in bases):
+            yield Exposure(lambda: ANY_OBJECT, definition, f"`{definition.name}` sees each object that is pickled")
 
 
 def _may_be_watcher(node: ast.Name | ast.Attribute | ast.Call, file: FileScopes) -> bool:

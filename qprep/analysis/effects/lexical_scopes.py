@@ -181,6 +181,13 @@ class FileScopes:
                 return call
         return None
 
+    def expression_at(self, place: Place) -> ast.expr | None:
+        """The call, attribute or item that stands at a place."""
+        for node in self.index.of(ast.Call, ast.Attribute, ast.Subscript):
+            if (node.lineno, node.col_offset, node.end_lineno, node.end_col_offset) == place[1:]:
+                return node
+        return None
+
     def functions(self) -> Iterator[LexicalScope]:
         """Every function, method and lambda of the file."""
         return (scope for scope in self._scopes.values() if scope.is_function)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import ast
+import builtins
 from typing import TYPE_CHECKING
 
 from qprep.analysis.effects.abstract_objects import ClassObject, ClassOf, Named
-from qprep.analysis.effects.attribute_names import patterns_of
+from qprep.analysis.effects.attribute_names import is_any, may_be, patterns_of
 from qprep.analysis.symbols.ast_utils import last_name
 
 if TYPE_CHECKING:
@@ -14,6 +15,11 @@ if TYPE_CHECKING:
 
     from qprep.analysis.effects.abstract_objects import References
     from qprep.analysis.effects.lexical_scopes import FileScopes
+
+
+# What gives the modules of an object, or runs for each of them.
+_LISTS_MODULES = ("__dict__", "_modules", "apply", "children", "modules", "named_children", "named_modules")
+_FETCHES = frozenset(("__getattribute__", "__getattr__"))
 
 
 def as_method_calls(
@@ -28,21 +34,28 @@ def as_method_calls(
         yield call, func
 
 
+def calls_of(
+    names: frozenset[str], call: ast.Call, file: FileScopes, targets: Callable[[ast.expr], References]
+) -> Iterator[tuple[ast.Call, ast.Attribute]]:
+    """A call as plain calls of methods of some names, where it calls one: of their object, not of its class."""
+    func = call.func
+    is_plain = isinstance(func, ast.Attribute) and func.attr not in _FETCHES
+    if is_plain and last_name(func) not in names:
+        return
+    forms = list(as_method_calls(call, file, targets))
+    yield from (form for form in forms if form[1].attr in names)
+    if not forms and isinstance(func, ast.Attribute) and func.attr in names:
+        yield call, func
+
+
 _Form = tuple[ast.expr, str, "list[ast.expr]"]
 
 
 def _forms(node: ast.Call, file: FileScopes, targets: Callable[[ast.expr], References]) -> Iterator[_Form]:
+    for fetched_from, method in attribute_reads(node.func, file):
+        is_of_class = node.args and _are_classes(targets(fetched_from))
+        yield (node.args[0], method, node.args[1:]) if is_of_class else (fetched_from, method, node.args)
     match node.func:
-        case ast.Call(func=ast.Name(id="getattr"), args=[owner, name, *_]):
-            yield from ((owner, text, node.args) for text in _texts(name, file))
-        case ast.Call(func=ast.Attribute(attr="__getattribute__" | "__getattr__"), args=[owner, name]):
-            yield from ((owner, text, node.args) for text in _texts(name, file))
-        case ast.Call(func=ast.Attribute(value=owner, attr="__getattribute__" | "__getattr__"), args=[name]):
-            yield from ((owner, text, node.args) for text in _texts(name, file))
-        case ast.Call(func=ast.Call(func=getter, args=[path]), args=[owner]) if last_name(getter) == "attrgetter":
-            for text in _texts(path, file, is_path=True):
-                *parts, name = text.split(".")
-                yield _attribute(owner, parts, node, file), name, node.args
         case ast.Call(func=maker, args=[name, *given]) if last_name(maker) == "methodcaller" and node.args:
             yield from ((node.args[0], text, given) for text in _texts(name, file))
         case ast.Attribute(value=ast.Call(func=ast.Name(id="super"), args=[_, owner]), attr=name):
@@ -59,8 +72,36 @@ def _are_classes(references: References) -> bool:
 def _is_class(reference: object) -> bool:
     base = getattr(reference, "base", None)
     if isinstance(base, Named):
-        return base.name.startswith("torch.") and base.name.rpartition(".")[2][:1].isupper()
+        package, _, name = base.name.rpartition(".")
+        is_builtin = package == "builtins" and isinstance(getattr(builtins, name, None), type)
+        return is_builtin or (base.name.startswith("torch.") and name[:1].isupper())
     return isinstance(base, ClassObject | ClassOf)
+
+
+def attribute_reads(node: ast.expr, file: FileScopes) -> Iterator[tuple[ast.expr, str]]:
+    """The object and the name of each attribute that an expression may read, other than by a dot.
+
+    `getattr(x, "a")`, `attrgetter("a.b")(x)`, `vars(x)["a"]`. Of names that are spelled in part, those count by which
+    modules are listed.
+    """
+    match node:
+        case ast.Call(func=ast.Name(id="getattr"), args=[owner, name, *_]):
+            yield from ((owner, text) for text in _texts(name, file))
+        case ast.Call(func=func, args=[owner, name, *_]) if last_name(func) == "getattr_static":
+            yield from ((owner, text) for text in _texts(name, file))
+        case ast.Call(func=ast.Attribute(attr="__getattribute__" | "__getattr__"), args=[owner, name]):
+            yield from ((owner, text) for text in _texts(name, file))
+        case ast.Call(func=ast.Attribute(value=owner, attr="__getattribute__" | "__getattr__"), args=[name]):
+            yield from ((owner, text) for text in _texts(name, file))
+        case ast.Call(func=ast.Call(func=getter, args=[path]), args=[owner]) if last_name(getter) == "attrgetter":
+            for text in _texts(path, file, is_path=True):
+                *parts, name_read = text.split(".")
+                yield _attribute(owner, parts, node, file), name_read
+        case ast.Subscript(
+            value=ast.Attribute(value=owner, attr="__dict__") | ast.Call(func=ast.Name(id="vars"), args=[owner]),
+            slice=ast.Constant(value=str(key)),
+        ):
+            yield owner, key
 
 
 def _texts(node: ast.expr, file: FileScopes, *, is_path: bool = False) -> Iterator[str]:
@@ -68,10 +109,14 @@ def _texts(node: ast.expr, file: FileScopes, *, is_path: bool = False) -> Iterat
     if is_path and isinstance(node, ast.Constant) and isinstance(node.value, str):
         yield node.value
         return
-    yield from (text for text in patterns_of(node, file.scope_of(node)) if text.isidentifier())
+    for text in patterns_of(node, file.scope_of(node)):
+        if text.isidentifier():
+            yield text
+        elif not is_any(text):
+            yield from (name for name in _LISTS_MODULES if may_be(text, name))
 
 
-def _attribute(owner: ast.expr, path: list[str], place: ast.Call, file: FileScopes) -> ast.expr:
+def _attribute(owner: ast.expr, path: list[str], place: ast.expr, file: FileScopes) -> ast.expr:
     """`owner.a.b` for a path of names."""
     for name in path:
         made = ast.copy_location(ast.Attribute(owner, name, ast.Load()), place)

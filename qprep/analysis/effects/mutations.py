@@ -43,6 +43,7 @@ from qprep.analysis.effects.lexical_scopes import BindingKind, assigned_value
 from qprep.analysis.effects.made_subclasses import runs_base_constructor
 from qprep.analysis.effects.method_calls import as_method_calls
 from qprep.analysis.effects.points_to import may_be_listed
+from qprep.analysis.effects.state_tables import CHILD_TABLE
 from qprep.analysis.effects.stored_values import dictionary_owner
 from qprep.analysis.places import Place
 from qprep.analysis.symbols.ast_utils import last_name
@@ -99,6 +100,7 @@ class Effect:
     owner: ClassRef | None = None  # the class that does it to what its own object holds, or while that is made
     asked: Asked | None = None  # the functions of torch that a handler asks for; None: any
     find_values: Callable[[], References] | None = None  # what replaces each module, if it is made equal every time
+    is_lasting: bool = False  # a listing of modules that is kept, and shows later ones as well
 
     @cached_property
     def targets(self) -> References:
@@ -138,6 +140,7 @@ _LAYER_ATTRIBUTES = frozenset(
 
 
 _VISITS = frozenset(("apply", "children", "modules", "named_children", "named_modules"))
+_CALLABLE = frozenset(("__call__", "__func__", "__get__", "__wrapped__"))  # of a method, by which it may run
 _HOOK_TABLE = re.compile(r"_\w*hooks\w*")
 """The dictionaries in which a module keeps its hooks."""
 _BY_TEXT = re.compile(
@@ -447,9 +450,9 @@ class _Search:
         """`f = net.apply`, `nn.Module.apply(net, function)`: visits of modules that are not called on their root."""
         parent = self.file.parents.get(node)
         if isinstance(parent, ast.Call) and parent.func is node:
-            if parent.args:
+            if parent.args or parent.keywords:
                 yield from self._effect(EffectKind.OBSERVE, partial(self._visited, node, True), node, _uses(node))
-        elif not (isinstance(parent, ast.Attribute) and parent.attr.startswith("__")):
+        elif not (isinstance(parent, ast.Attribute) and parent.attr.startswith("__")) or parent.attr in _CALLABLE:
             yield from self._effect(EffectKind.OBSERVE, partial(self._visited, node, False), node, _uses(node))
 
     def _may_be_of_modules(self, reference: Reference) -> bool:
@@ -505,7 +508,7 @@ class _Search:
         names = [text.rpartition(".")[2] for text in texts if isinstance(text, str)]
         for kind, is_meant in (
             (EffectKind.CHANGE, not names or any(map(_is_mutator, names))),
-            (EffectKind.OBSERVE, any(name in _VISITS for name in names)),
+            (EffectKind.OBSERVE, any(name in _VISITS or name == CHILD_TABLE for name in names)),
             (EffectKind.MODE, not names or any(name in ("train", "eval") for name in names)),
         ):
             if is_meant and (not is_called or kind is EffectKind.OBSERVE):
@@ -840,11 +843,12 @@ class _Search:
             return found
         return frozenset(each.narrowed([ClassTest(frozenset((scope.owner,)))]) for each in found if scope.owner)
 
-    def _lister(self, listing: ast.expr) -> ClassRef | None:
-        node = listing.func if isinstance(listing, ast.Call) else listing
+    def _lister(self, module: ast.expr, listing: ast.expr) -> ClassRef | None:
+        """The class whose method lists what its own object holds, also by `super()`."""
         scope = self.file.scope_of(listing)
-        is_own = isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and self._is_own(node, scope)
-        return self.points_to.enclosing_class(scope) if is_own else None
+        is_super = isinstance(module, ast.Call) and last_name(module.func) == "super"
+        is_own = isinstance(module, ast.Name) and self._is_own(module, scope)
+        return self.points_to.enclosing_class(scope) if is_own or is_super else None
 
     def visits(self, outside: OutsideEffects) -> Iterator[Effect]:
         """Uses of child modules that depend on which there are."""
@@ -855,7 +859,8 @@ class _Search:
                 Place.of(self.file.module, visit.node),
                 f"goes through `{ast.unparse(visit.listing)}`",
                 listing=Place.of(self.file.module, visit.listing),
-                owner=self._lister(visit.listing),
+                owner=self._lister(visit.module, visit.listing),
+                is_lasting=visit.is_lasting,
             )
 
     def exposures(self) -> Iterator[Effect]:

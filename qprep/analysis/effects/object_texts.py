@@ -23,6 +23,7 @@ from qprep.analysis.effects.abstract_objects import (
     References,
     Test,
 )
+from qprep.analysis.effects.attribute_listings import names_listed
 from qprep.analysis.effects.exposures import Exposure
 from qprep.analysis.effects.lexical_scopes import BindingKind, is_super
 from qprep.analysis.effects.method_calls import as_method_calls
@@ -45,7 +46,6 @@ _FILLS = frozenset(("__mod__", "format", "format_map", "safe_substitute", "subst
 _OF_TEXTS = frozenset(name for name in dir(str) if not name.startswith("_"))
 # What gives pairs of a name or number and an object.
 _PAIRED = frozenset(("enumerate", "items", "named_children", "named_modules"))
-_LISTS_NAMES = frozenset(("__dir__", "dir", "getmembers", "getmembers_static"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,10 +81,9 @@ def texts(file: FileScopes, points_to: PointsTo) -> Iterator[Exposure]:
                 find = partial(_exposed, points_to, conversion, value, file)
                 yield Exposure(find, node, f"uses the text of `{ast.unparse(value)}`")
     for call in file.index.of(ast.Call):
-        if last_name(call.func) in _LISTS_NAMES and not isinstance(file.parents.get(call), ast.Compare):
-            owners = [*call.args[:1], *([call.func.value] if isinstance(call.func, ast.Attribute) else [])]
-            for owner in owners:
-                yield Exposure(partial(_children, points_to, owner, file), call, f"lists `{ast.unparse(call)}`")
+        listed = names_listed(call, file, points_to)
+        if listed is not None and not isinstance(file.parents.get(call), ast.Compare):
+            yield Exposure(partial(_children, points_to, listed, file), call, f"lists `{ast.unparse(call)}`")
 
 
 def _children(points_to: PointsTo, value: ast.expr, file: FileScopes) -> References:

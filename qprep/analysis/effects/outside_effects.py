@@ -49,6 +49,7 @@ _NOT_IMPLICIT = _ENTER | frozenset(
     (*_CONSTRUCTION, "__call__", "__class_getitem__", "__init_subclass__", "__set_name__", "__setattr__")
 )
 
+_RAISING = frozenset(("index",))  # methods that read, and raise an error for what is not there
 _COMPOUND = (ast.If, ast.For, ast.AsyncFor, ast.While, ast.With, ast.AsyncWith, ast.Try, ast.Match)
 
 Conditions = tuple[Test, ...]
@@ -246,6 +247,8 @@ class OutsideEffects:
         if isinstance(func, ast.Attribute) and run.owns(func.value) and not any(map(_is_function, callees)):
             yield from ((call, []) for _ in range(silent_calls.draws(func.attr)))
             return
+        if isinstance(func, ast.Attribute) and func.attr in _RAISING and self._is_by_module(call.args, run):
+            yield call, []
         # An object counts as what it may hold: so its own method is a callee as if it were the object itself.
         owners = self.points_to.of(func.value, scope) if isinstance(func, ast.Attribute) else frozenset()
         known = frozenset(each for each in callees if not (isinstance(each.base, Made) and each in owners))
@@ -371,8 +374,12 @@ class OutsideEffects:
         origins = self._origins(node.value, run.scope) or set()
         if "collections.defaultdict" in origins:
             return True
-        is_by_module = any(isinstance(n, ast.Name) and n.id in run.module for n in ast.walk(node.slice))
-        return is_by_module and not _is_tested(node, run.scope.file.parents)
+        return self._is_by_module([node.slice], run) and not _is_tested(node, run.scope.file.parents)
+
+    @staticmethod
+    def _is_by_module(nodes: Iterable[ast.expr], run: VisitRound) -> bool:
+        """True if expressions use the module that a round is for."""
+        return any(isinstance(n, ast.Name) and n.id in run.module for node in nodes for n in ast.walk(node))
 
     def _is_wrapped(self, function: LexicalScope) -> bool:
         """True if a decorator of another package may keep what a function is called with: `functools.lru_cache`."""

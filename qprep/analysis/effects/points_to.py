@@ -70,6 +70,7 @@ from qprep.analysis.effects.lexical_scopes import (
     is_super,
 )
 from qprep.analysis.effects.listings import is_module_in, module_beside
+from qprep.analysis.effects.method_calls import attribute_reads
 from qprep.analysis.effects.python_classes import holds_no_items
 from qprep.analysis.effects.stored_values import OF_CONTAINERS, SCALARS, Addition, AttributeStore, Kept, StoreTable
 from qprep.analysis.effects.straight_line import last_value
@@ -1254,7 +1255,7 @@ class PointsTo:
         return frozenset(each.narrowed(tests) for each in found) if tests else found
 
     def _may_be_value(self, reference: Reference) -> bool:
-        """True if an object may be a number, a text or a tensor: it is a name, or its class inherits from such a type."""
+        """True if an object may be a number, text or tensor: it is a name, or its class inherits from such a type."""
         match reference.base:
             case Anything() | Many() | ChildName():
                 return True
@@ -1339,10 +1340,7 @@ class PointsTo:
     def _of_call(self, node: ast.Call, scope: LexicalScope) -> References:
         if (special := self._of_builtin(node, scope)) is not None:
             return special
-        if (
-            isinstance(node.func, ast.Attribute)
-            and (of_module := self._of_module_method(node, node.func, scope)) is not None
-        ):
+        if (of_module := self._of_listing(node, scope)) is not None:
             return of_module
         if is_text_method(node.func):
             found = self._of_arguments(node, scope)
@@ -1382,6 +1380,18 @@ class PointsTo:
         if name in _TENSORS and not self._defines(receiver, name):
             return frozenset((TENSOR_NAME,)) if receiver and name not in ("parameters", "buffers") else NOTHING
         return receiver if name in RETURNS_SELF and not self._defines(receiver, name) else None
+
+    def _of_listing(self, node: ast.Call, scope: LexicalScope) -> References | None:
+        """The result of a method of nn.Module, also of `getattr(x, "children")()`; None for another call."""
+        func = node.func
+        if isinstance(func, ast.Attribute):
+            return self._of_module_method(node, func, scope)
+        if not isinstance(func, ast.Call):
+            return None
+        names = ((owner, name) for owner, name in attribute_reads(func, scope.file) if name in CHILDREN)
+        methods = [ast.copy_location(ast.Attribute(owner, name, ast.Load()), func) for owner, name in names]
+        found = [self._of_module_method(node, method, scope) or NOTHING for method in methods]
+        return _union(found) if found else None
 
     def _is_weak(self, func: ast.expr, scope: LexicalScope) -> bool:
         """True if what is called is a weak reference: calling it gives the object."""

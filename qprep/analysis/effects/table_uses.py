@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from qprep.analysis.effects.abstract_objects import Below, Instance, Made, Named, Reference, References
+from qprep.analysis.effects.attribute_listings import names_listed
 from qprep.analysis.effects.exposures import Exposure
 from qprep.analysis.effects.points_to import ANY_MODULE
 from qprep.analysis.symbols.ast_utils import last_name
@@ -30,8 +31,9 @@ def tables(file: FileScopes, points_to: PointsTo) -> Iterator[Exposure]:
     The table of an instance has no new key, so uses that ask for one key, or for tensors, see nothing new in it.
     """
     for call in file.index.of(ast.Call):
-        if last_name(call.func) in _LISTS and call.args:
-            find = partial(points_to.of, call.args[0], file.scope_of(call))
+        owner = call.args[0] if last_name(call.func) == "vars" and call.args else names_listed(call, file, points_to)
+        if owner is not None:
+            find = partial(points_to.of, owner, file.scope_of(call))
             is_blind = last_name(call.func) == "vars" and _sees_no_hooks(call, file.parents)
             yield Exposure(_but_for_instances(find) if is_blind else find, call, f"lists `{ast.unparse(call)}`")
     for node in file.index.of(ast.Attribute):

@@ -257,9 +257,10 @@ def positional(node: ast.AST) -> list[ast.Call]:
 
 
 def walked_module(call: ast.Call) -> ast.expr | None:
-    """`x` in `x.children()` and in `original_children(x)`."""
+    """`x` in `x.children()` and in `original_children(x)`; `nn.Module.children(x)` is no such call."""
     if isinstance(call.func, ast.Attribute):
-        return call.func.value if call.func.attr in _CHILDREN else None
+        is_listing = call.func.attr in _CHILDREN and not call.args and not call.keywords
+        return call.func.value if is_listing else None
     is_original = isinstance(call.func, ast.Name) and call.func.id.endswith(_ORIGINAL) and len(call.args) == 1
     return call.args[0] if is_original else None
 

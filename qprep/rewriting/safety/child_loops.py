@@ -102,6 +102,12 @@ def asked(context: RewriteContext, unit: Unit) -> frozenset[str]:
 
 
 @remembered
+def cared_for(context: RewriteContext, unit: Unit) -> frozenset[Place]:
+    """The listings of children of self, in methods of the family, that a new child makes no difference to."""
+    return frozenset().union(*(walk.cared_for for walk in _walks(context, unit)))
+
+
+@remembered
 def _walks(context: RewriteContext, unit: Unit) -> tuple[MethodWalk, ...]:
     """The uses of children in the methods of a family."""
     return tuple(_look(context, unit))
@@ -149,6 +155,7 @@ class MethodWalk:
         nodes = list(ast.walk(method))
         self.is_filtered = any(map(self._is_original, nodes))
         self._handled: set[ast.AST] = set()
+        self.cared_for: frozenset[Place] = frozenset()  # the listings that leave a new child out, or treat it alike
         in_texts = {part for node in nodes if isinstance(node, ast.JoinedStr) for part in ast.walk(node)}
         self._look_at_loops(nodes, method)
         self._handled |= {part for node in nodes for part in self._by_name(node)}
@@ -165,6 +172,8 @@ class MethodWalk:
         for node in nodes:
             if node not in self._handled and self._touches(node):
                 self._refuse(method)
+        places = (Place.of(member.module, node) for node in self._handled if isinstance(node, ast.expr))
+        self.cared_for = frozenset(places)
 
     def _run_by_base(self, node: ast.AST) -> Filter | None:
         """`super().forward` of a class of nn.Sequential, which runs the children there were before; `self[i]` of it."""

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 _DUNDERS = frozenset(("__setattr__", "__getattribute__", "__new__"))
 _INHERITED = frozenset(("__setattr__", "__getattribute__"))
+# Methods by which nn.Module finds its modules in `train`, `apply` and `to`.
+_LISTINGS = ("children", "named_children", "modules", "named_modules")
 
 
 # Decorators that generate a constructor, by the packages that define them.
@@ -64,6 +66,8 @@ def _unusual_member(context: RewriteContext, member: ClassRef) -> str | None:
         return f"`{member.name}` defines {name}"
     if (restore := methods.get("__setstate__")) is not None and not _restores_all(restore):
         return f"`{member.name}.__setstate__` creates an instance with only the attributes that it sets"
+    if entry is not None and (listing := next((n for n in _LISTINGS if n in methods or n in entry.values), None)):
+        return f"`{member.name}` defines {listing}, which may leave out a new module: `train` and `apply` miss it then"
     if entry is not None and "__init__" in entry.values:
         return f"`{member.name}` gets its constructor from elsewhere"
     if entry is not None and _is_made_by_metaclass(context, member, entry.node):

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from qprep.analysis.effects.mutations import Effect
     from qprep.rewriting.composed_edits import Piece
     from qprep.rewriting.fix_scope import Scope
+    from qprep.rewriting.fix_session import RewriteContext
     from qprep.rewriting.rewrite_result import Declaration
 
 _COPIES = frozenset(("another", "distinct", "unshared"))
@@ -85,7 +86,7 @@ def _of_children(scope: Scope, table: EffectTable, pieces: Collection[Piece], *,
             yield _doubt(effect, f"the new attribute `{min(names)}` of `{unit.name}`")
         for child in {cls for declaration in declared for cls in _classes_of(scope, declaration)}:
             for effect in table.on_child(family, child, is_second=is_second):
-                if _is_cared_for(scope, table, effect, family):
+                if _is_rewritten(scope, effect) or _is_cared_for(scope.context, table, effect, unit):
                     continue
                 yield _doubt(effect, f"a module that is added to `{unit.name}`")
 
@@ -106,23 +107,23 @@ def _changed_methods(scope: Scope, unit: Unit, pieces: Collection[Piece]) -> Col
     return {"__init__", *around}
 
 
-def _is_cared_for(scope: Scope, table: EffectTable, effect: Effect, family: Collection[ClassRef]) -> bool:
-    """True if QP205, or the rewrite of the class itself, gives code that lists children those that there were.
+def _is_rewritten(scope: Scope, effect: Effect) -> bool:
+    """True if QP205 gives code that lists children those that there were; its edit becomes part of the rewrite."""
+    walk = scope.context.facts.walks.get(effect.listing) if effect.listing is not None else None
+    if walk is not None:
+        scope.listings |= {walk.place} if walk.method else set()  # the others leave out new children already
+    return walk is not None
 
-    The rewrite of a class leaves lists of all modules below as they are: these must be done before the new one is made.
+
+def _is_cared_for(context: RewriteContext, table: EffectTable, effect: Effect, unit: Unit) -> bool:
+    """True if a class lists its own children before the new one is made, or its rewrite changes that list.
+
+    The rewrite of a class leaves lists of all modules below as they are.
     """
-    if effect.listing in scope.context.facts.walks:
-        return True
-    if effect.kind is not EffectKind.OBSERVE or effect.owner not in family:
+    if effect.kind is not EffectKind.OBSERVE or effect.owner not in context.family(unit):
         return False
-    return not _lists_all(scope, effect) or table.runs_at_construction(effect)
-
-
-def _lists_all(scope: Scope, effect: Effect) -> bool:
-    """True if code lists all modules below an object, not its children alone."""
-    code = scope.context.code(effect.listing.module) if effect.listing is not None else None
-    node = code.node(effect.listing) if code is not None and effect.listing is not None else None
-    return isinstance(node, ast.Call) and last_name(node.func) not in ("children", "named_children")
+    is_before = effect.owner in context.project.mro(ClassRef(unit.module, unit.name)) and not effect.is_lasting
+    return (is_before and table.runs_at_construction(effect)) or effect.listing in child_loops.cared_for(context, unit)
 
 
 def _classes_of(scope: Scope, declaration: Declaration) -> Iterator[ModuleClass]:
@@ -229,7 +230,9 @@ def _of_instances(scope: Scope, table: EffectTable, site: object) -> Iterator[Do
             yield _doubt(effect, "the shared module")
         holders = _holders(scope, site)
         for effect in (found for cls in content for found in table.on_child(holders, cls, is_named=False)):
-            if not _is_cared_for(scope, table, effect, holders):
+            lister = effect.owner if effect.owner in holders else None
+            unit = Unit(lister.module, lister.name, True) if lister is not None else scope.unit
+            if not (_is_rewritten(scope, effect) or _is_cared_for(scope.context, table, effect, unit)):
                 yield _doubt(effect, "the module that gets its own instance")
         for attribute in sorted({name for _, name in instance_uses.held_names(values)}):
             yield from instance_uses.comparisons(scope.context, scope.context.family(scope.unit), attribute)

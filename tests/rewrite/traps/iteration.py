@@ -243,7 +243,7 @@ class Net(nn.Module):
             x = torch.tanh(layer(x)) + x
         return x
 """),
-        "number or order of the children",
+        "defines children",
     ),
     prepared(
         "names-of-a-module-dict",
