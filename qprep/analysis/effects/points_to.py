@@ -267,6 +267,7 @@ class PointsTo:
         self._scopes: dict[ast.AST, LexicalScope] = {}
         self._users: dict[_Key | call_sites.Derived, dict[_Key | call_sites.Derived, None]] = defaultdict(dict)
         self._methods: dict[tuple[ClassRef, str], list[LexicalScope]] = {}
+        self._families: dict[ClassRef, frozenset[ClassRef]] = {}
         self._kept: dict[str, bool] = {}
         self._assigned: dict[LexicalScope, frozenset[str]] = {}
         self._waiting: deque[_Key] = deque()
@@ -963,8 +964,10 @@ class PointsTo:
 
     def family(self, cls: ClassRef) -> frozenset[ClassRef]:
         """A class, its bases and its subclasses, as far as the project defines them."""
-        bases = [base for base in self.project.mro(cls) if isinstance(base, ClassRef)]
-        return frozenset((*bases, *self.project.subclasses(cls)))
+        if cls not in self._families:
+            bases = [base for base in self.project.mro(cls) if isinstance(base, ClassRef)]
+            self._families[cls] = frozenset((*bases, *self.project.subclasses(cls)))
+        return self._families[cls]
 
     def receiver(self, scope: LexicalScope) -> str | None:
         """The name of `self` in the method around a scope."""
