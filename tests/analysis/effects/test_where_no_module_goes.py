@@ -1,0 +1,136 @@
+"""Values that hold no module, beside code of the same kind that does hold one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.analysis.effects.small_projects import names_of, probed, table_of
+
+BASE = """\
+import copy
+import enum
+import inspect
+import itertools
+from functools import wraps
+
+
+class Base(nn.Module):
+    def __init__(self, name=None, value=None):
+        super().__init__()
+        self.label = name
+        self.value = value
+
+
+class Holder(Base):
+    def __init__(self, first, second):
+        super().__init__(name="{} and {}".format(first, second))
+        self.parts = nn.ModuleList([first, second])
+
+
+"""
+
+# By name: code that gives `probe` no module, the change of it that does, and the module.
+PAIRS = {
+    "super": (
+        "Holder(Net(), nn.Tanh())\nclass More(Base):\n    def look(self): probe(self.value)\n",
+        ("super().__init__(name=", "super().__init__(value=first, name="),
+        "Net",
+    ),
+    "own constructor": (
+        (
+            "class Two(Base):\n    def __init__(self, left): super().__init__()\n"
+            "class Look(Base):\n    def look(self): probe(self.label)\nTwo(Net())\n"
+        ),
+        ("    def __init__(self, left): super().__init__()\n", "    pass\n"),
+        "Net",
+    ),
+    "text": (
+        'def show(name): probe(name)\nshow("{} of {}".format("layer", Net()))\n',
+        ('"{} of {}".format("layer", Net())', "Net()"),
+        "Net",
+    ),
+    "wrapped method": (
+        (
+            "def logged(method):\n    @wraps(method)\n    def run(self, *args):\n        return method(self, *args)\n"
+            "    return run\n"
+            "class Look(Net):\n    @logged\n    def look(self, name): probe(name)\nLook().look('a')\n"
+        ),
+        ("method(self, *args)", "method(self, self)"),
+        "Look",
+    ),
+    "class given to a question": (
+        (
+            "class Look(Net):\n    def __init__(self, flag=False):\n        super().__init__()\n        probe(flag)\n"
+            "inspect.getsource(Look)\n"
+        ),
+        ("inspect.getsource(Look)", "Look(Net())"),
+        "Net",
+    ),
+    "number": (
+        "def pad(size):\n    if isinstance(size, (int, float)):\n        probe(size)\npad(1)\npad(Net())\n",
+        ("(int, float)", "nn.Module"),
+        "Net",
+    ),
+    "list that is tested": (
+        "def pad(size):\n    if isinstance(size, (int, str)):\n        probe(size)\npad([Net()])\n",
+        ("(int, str)", "(int, list)"),
+        "Net",
+    ),
+    "member": (
+        "class Mode(enum.Enum):\n    ONE = 1\nMode(Net())\nprobe(Mode.ONE)\n",
+        ("enum.Enum", "tuple"),
+        "Net",
+    ),
+    "attribute of another class": (
+        (
+            "class A(nn.Module):\n    def __init__(self):\n        super().__init__()\n        self.parts = []\n"
+            "    def fill(self): self.parts.append(Net())\n"
+            "class B(nn.Module):\n    def __init__(self):\n        super().__init__()\n        self.parts = []\n"
+            "    def look(self): probe(self.parts)\nA().fill()\n"
+        ),
+        ("class B(nn.Module)", "class B(A)"),
+        "Net",
+    ),
+    "module without items": (
+        "def look(m):\n    for part in m:\n        probe(part)\nlook(Net())\n",
+        ("look(Net())", "look(nn.Sequential(Net()))"),
+        "below Net",
+    ),
+    "products": (
+        "def make(n): return Net()\nfor one, two in itertools.product([make], [1]):\n    probe(two)\n",
+        ("itertools.product([make], [1])", "itertools.starmap(make, [1])"),
+        "Net",
+    ),
+    "missing attribute": (
+        "def look(m):\n    probe(m.partition('/'))\nlook(Net())\n",
+        ("partition('/')", "eval()"),
+        "Net",
+    ),
+}
+
+
+@pytest.mark.parametrize(("code", "change", "module"), PAIRS.values(), ids=PAIRS.keys())
+def test_no_module_goes_there(code: str, change: tuple[str, str], module: str, tmp_path: Path) -> None:
+    whole = BASE + code
+    assert whole.count(change[0]) >= 1
+    for text, is_there in ((whole, False), (whole.replace(*change), True)):
+        folder = tmp_path / str(is_there)
+        folder.mkdir()
+        assert (module in names_of(probed(table_of(folder, text)))) is is_there, text
+
+
+AROUND = {
+    "data parallel": "s = nn.DataParallel(Net())\nprobe(s.module)\n",
+    "compiled": "s = torch.compile(Net())\nprobe(s._orig_mod)\n",
+    "engine": "import engine\ns = engine.initialize(Net())\nprobe(s.module)\n",
+    "parts": "import engine\nfor part in engine.split(Net()):\n    probe(part)\n",
+    "memo": "import copy\nmemo = {}\nn = Net()\ncopy.deepcopy(n, memo)\nprobe(memo[id(n.act)])\n",
+}
+
+
+@pytest.mark.parametrize("code", AROUND.values(), ids=AROUND.keys())
+def test_what_other_code_makes_of_a_module_may_hold_it(code: str, tmp_path: Path) -> None:
+    found = names_of(probed(table_of(tmp_path, code)))
+    assert found & {"Net", "below Net"}
