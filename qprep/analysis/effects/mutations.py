@@ -450,7 +450,7 @@ class _Search:
         """`f = net.apply`, `nn.Module.apply(net, function)`: visits of modules that are not called on their root."""
         parent = self.file.parents.get(node)
         if isinstance(parent, ast.Call) and parent.func is node:
-            if parent.args or parent.keywords:
+            if parent.args or any(keyword.arg in (None, "self") for keyword in parent.keywords):
                 yield from self._effect(EffectKind.OBSERVE, partial(self._visited, node, True), node, _uses(node))
         elif not (isinstance(parent, ast.Attribute) and parent.attr.startswith("__")) or parent.attr in _CALLABLE:
             yield from self._effect(EffectKind.OBSERVE, partial(self._visited, node, False), node, _uses(node))
