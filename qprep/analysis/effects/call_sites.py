@@ -644,10 +644,19 @@ class _UseSearch:
                 pass  # statements that keep nothing; decorators and bases, which are followed from the definition
 
     def _from_container(self, attribute: ast.Attribute, file: FileScopes) -> None:
-        """`callbacks.values()`, `fn.__name__`: what a container holds comes out of its methods."""
+        """`callbacks.values()`: what a container holds comes out of its methods; the project's own are read."""
         parent = file.parents.get(attribute)
-        if isinstance(parent, ast.Call) and parent.func is attribute:
+        if not (isinstance(parent, ast.Call) and parent.func is attribute):
+            return
+        callees = self.points_to.known(attribute, file.scope_of(attribute))
+        if callees is None:
+            return
+        methods = [each.base for each in callees if isinstance(each.base, FunctionObject)]
+        if not methods or len(methods) < len(callees):
             self._add(parent, file)
+        for method in methods:
+            if method.is_bound:
+                self._follow_first_parameter(method.scope)
 
     def _given(self, call: ast.Call, node: ast.expr, file: FileScopes) -> None:
         """The function is an argument."""
