@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from qprep.analysis.effects import silent_calls
+from qprep.analysis.effects import item_paths, silent_calls
 from qprep.analysis.effects.abstract_objects import (
     Anything,
     Below,
@@ -21,6 +21,7 @@ from qprep.analysis.effects.abstract_objects import (
     Reference,
     References,
 )
+from qprep.analysis.effects.item_paths import Path
 from qprep.analysis.effects.lexical_scopes import is_super
 from qprep.analysis.effects.stored_values import SCALARS
 from qprep.analysis.symbols.ast_utils import is_text_method, last_name, walk
@@ -38,6 +39,7 @@ _WRAPPERS = ("builtins.", "functools.", "collections.", "contextlib.", "itertool
 
 # Functions that call nothing which they are given, and those of them that return what an iterable gives.
 _SCALARS = frozenset(f"builtins.{name}" for name in SCALARS)
+_DICTIONARIES = frozenset(("builtins.dict", "collections.OrderedDict"))
 _COPIES = frozenset(
     f"builtins.{name}" for name in ("dict", "enumerate", "frozenset", "iter", "list", "reversed", "set", "tuple")
 )
@@ -96,6 +98,10 @@ class ObjectQueries(Protocol):
 
     def is_metaclass(self, cls: ClassRef) -> bool:
         """True if the instances of a class are classes."""
+        ...
+
+    def may_keep_items(self, cls: ClassRef) -> bool:
+        """True if instances of a class, or of a subclass, may be containers, which count as what is put into them."""
         ...
 
     def metaclasses(self, cls: ClassRef) -> set[ClassRef | str]:
@@ -518,10 +524,11 @@ class _UseSearch:
         self.points_to = points_to
         self.scope = scope
         self.uses = _Uses()
-        self._seen: set[ast.AST] = set()
+        self._seen: set[tuple[ast.AST, Path]] = set()
         self._wrapped: set[ast.AST] = set()  # values that call the function with other arguments in front
         self._is_wrapped = False
-        self._waiting: list[tuple[ast.expr, FileScopes]] = []
+        self._path: Path = ()  # where the function sits in the value that is followed
+        self._waiting: list[tuple[ast.expr, FileScopes, Path]] = []
         self._start()
         self._run()
 
@@ -560,20 +567,22 @@ class _UseSearch:
                         if not isinstance(parent, ast.Attribute):
                             self._add(read, method.file)
 
-    def _add(self, node: ast.expr, file: FileScopes) -> None:
-        if node in self._seen:
+    def _add(self, node: ast.expr, file: FileScopes, path: Path | None = None) -> None:
+        """Follow an expression that holds the function, in the same place as before unless a path is given."""
+        path = self._path if path is None else path
+        if (node, path) in self._seen:
             return
-        self._seen.add(node)
+        self._seen.add((node, path))
         if len(self._seen) > MAX_USES:
             self.uses.unknown = True
             return
         if self._is_wrapped:
             self._wrapped.add(node)
-        self._waiting.append((node, file))
+        self._waiting.append((node, file, path))
 
     def _run(self) -> None:
         while self._waiting and not self.uses.unknown:
-            node, file = self._waiting.pop()
+            node, file, self._path = self._waiting.pop()
             self._is_wrapped = node in self._wrapped
             self._follow(node, file)
 
@@ -596,14 +605,16 @@ class _UseSearch:
         if positional:
             self._follow_variable(function, positional[0].arg)
 
-    def _follow_variable(self, scope: LexicalScope, name: str) -> None:
+    def _follow_variable(self, scope: LexicalScope, name: str, path: Path | None = None) -> None:
         for node in self.points_to.calls.reads(scope, name):
-            self._add(node, scope.file)
+            self._add(node, scope.file, path)
 
     def _follow(self, node: ast.expr, file: FileScopes) -> None:  # noqa: C901, PLR0912  (one case a node type)
         """The destinations of an expression's value."""
         parent = file.parents.get(node)
         match parent:
+            case ast.Call(func=func) if func is node and self._path:
+                pass  # a dictionary is not called
             case ast.Call(func=func) if func is node:
                 uses = self.uses.loose if self._is_wrapped else self.uses.direct
                 uses[parent, file.scope_of(parent)] = None
@@ -614,13 +625,16 @@ class _UseSearch:
                 if isinstance(call, ast.Call):
                     self._given(call, node, file)
             case ast.Assign(targets=targets):
+                path = self._path
                 for target in targets:
+                    self._path = path
                     self._stored(target, file)
             case ast.AnnAssign(target=target) | ast.NamedExpr(target=target):
                 self._stored(target, file)
                 if isinstance(parent, ast.NamedExpr):
                     self._add(parent, file)
             case ast.For(target=target) | ast.comprehension(target=target):
+                self._path = ()
                 self._stored(target, file)
             case ast.Return() | ast.Yield():
                 self._returned(file.scope_of(parent))
@@ -634,8 +648,10 @@ class _UseSearch:
                 pass
             case ast.BinOp(op=op) if not isinstance(op, ast.Add | ast.Mult | ast.BitOr | ast.Mod):
                 pass  # no operation on functions or containers
-            case ast.expr():
-                self._add(parent, file)  # containers, conditions, comprehensions
+            case ast.expr():  # containers, conditions, comprehensions
+                inner = item_paths.through(self._path, parent, node)
+                if inner is not None:
+                    self._add(parent, file, inner)
             case ast.withitem(optional_vars=ast.expr() as target):
                 self._stored(target, file)
             case ast.arguments():
@@ -652,10 +668,13 @@ class _UseSearch:
         if callees is None:
             return
         methods = [each.base for each in callees if isinstance(each.base, FunctionObject)]
-        if not methods or len(methods) < len(callees):
-            self._add(parent, file)
+        path = item_paths.through_method(self._path, parent)
+        if path is not None and (not methods or len(methods) < len(callees)):
+            self._add(parent, file, path)
         for method in methods:
-            if method.is_bound:
+            owner = method.scope.owner
+            is_of_class = method.scope.has_decorator("classmethod")
+            if method.is_bound and owner is not None and (is_of_class or self.points_to.may_keep_items(owner)):
                 self._follow_first_parameter(method.scope)
 
     def _given(self, call: ast.Call, node: ast.expr, file: FileScopes) -> None:
@@ -664,27 +683,49 @@ class _UseSearch:
         callees = self.points_to.known(call.func, scope)
         if callees is None or is_text_method(call.func) or _is_of(callees, _SCALARS):
             return
+        named = next((each for each in call.keywords if each.value is node), None)
+        if _is_of(callees, _DICTIONARIES):
+            is_item = named is not None and named.arg is not None
+            whole = item_paths.of_copy(self._path)
+            self._add(call, file, item_paths.put_under(named.arg, self._path) if is_item and named else whole)
+            return
         if _is_of(callees, _COPIES) and len(call.args) == 1:
-            self._add(call, file)
+            self._add(call, file, ())
             return
         functions = [function for each in callees for function in self._run_by(each)]
         for function in functions:
             for name in self.points_to.calls.bound_names(call, function, node):
-                self._follow_variable(function, name)
+                path = self._path_of_parameter(name, function, named)
+                if path is not None:
+                    self._follow_variable(function, name, path)
         if not functions:
             names = [reference.base.name for reference in callees if isinstance(reference.base, Named)]
             if len(names) < len(callees) or not names or any(silent_calls.may_call(name, call, node) for name in names):
                 self.uses.loose[call, scope] = None
             if any(name.startswith(_WRAPPERS) and not name.startswith(silent_calls.COPIES_NAMES) for name in names):
                 self._is_wrapped = True
-                self._add(call, file)  # functools.partial, lru_cache … return what calls it
+                self._add(call, file, ())  # functools.partial, lru_cache … return what calls it
             if isinstance(call.func, ast.Attribute) and last_name(call.func) in (
                 "append",
                 "add",
                 "setdefault",
                 "insert",
             ):
+                key = call.args[0] if call.func.attr == "setdefault" and node in call.args[1:] else None
+                self._path = item_paths.put_under(item_paths.key_of(key), self._path)
                 self._stored_in(call.func.value, file)
+
+    def _path_of_parameter(self, name: str, function: LexicalScope, given: ast.keyword | None) -> Path | None:
+        """Where the function sits in a parameter that an argument is bound to; None if it is not in that parameter."""
+        arguments = function.arguments
+        if arguments is None or (arguments.vararg is not None and arguments.vararg.arg == name):
+            return ()
+        is_rest = arguments.kwarg is not None and arguments.kwarg.arg == name
+        if given is None or (given.arg is not None and not is_rest):
+            return self._path
+        if given.arg is not None:  # `f(fn=value)`, which `**rest` takes
+            return item_paths.put_under(given.arg, self._path)
+        return self._path if is_rest else item_paths.taken(self._path, name)  # `f(**values)`
 
     def _run_by(self, callee: Reference) -> list[LexicalScope]:
         """The functions of the project that a call of an object runs."""
@@ -716,11 +757,15 @@ class _UseSearch:
                 for node, other in self.points_to.names.loads(self.points_to, attribute):
                     if isinstance(node, ast.Attribute):
                         self._add(node, other)
-            case ast.Subscript(value=value):
+            case ast.Subscript(value=value, slice=index):
+                self._path = item_paths.put_under(item_paths.key_of(index), self._path)
                 self._stored_in(value, file)
             case ast.Tuple(elts=parts) | ast.List(elts=parts):
-                for part in parts:
-                    self._stored(part, file)
+                path = self._path
+                for number, part in enumerate(parts):
+                    if (inner := item_paths.unpacked(path, number, parts)) is not None:
+                        self._path = inner
+                        self._stored(part, file)
             case ast.Starred(value=value):
                 self._stored(value, file)
             case _:
@@ -753,8 +798,17 @@ class _UseSearch:
         if function is None:
             self.uses.unknown = True
             return
-        for name in _parameters(function):
+        for name in _parameters_with_default(arguments, node):
             self._follow_variable(function, name)
+
+
+def _parameters_with_default(arguments: ast.arguments, default: ast.expr) -> list[str]:
+    """The parameters that an expression is the default of: one, in any function that compiles."""
+    positional = [*arguments.posonlyargs, *arguments.args]
+    behind = positional[len(positional) - len(arguments.defaults) :]
+    pairs = [*zip(behind, arguments.defaults, strict=True)]
+    pairs += [(arg, value) for arg, value in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True) if value]
+    return [arg.arg for arg, value in pairs if value is default]
 
 
 def _is_of(callees: References, names: frozenset[str]) -> bool:

@@ -542,7 +542,7 @@ class PointsTo:
         bindings = scope.bindings.get(name, ())
         if bindings and all(b.kind in (BindingKind.IMPORT, BindingKind.DEFINITION) for b in bindings):
             return found
-        if name == scope.receiver and scope.owner is not None and not self._may_keep_items(scope.owner):
+        if name == scope.receiver and scope.owner is not None and not self.may_keep_items(scope.owner):
             return found
         found |= self._get(_Kept(scope, name))
         return found | self._set_in_module(scope, name) if scope.parent is None else found
@@ -1685,7 +1685,7 @@ class PointsTo:
                 return not name.startswith("torch.nn.") or is_torch_container(name)
         return True
 
-    def _may_keep_items(self, cls: ClassRef) -> bool:
+    def may_keep_items(self, cls: ClassRef) -> bool:
         """True if instances of a class, or of a subclass, may be containers, which count as what is put into them."""
         return any(map(self._may_be_container, (cls, *self.project.subclasses(cls))))
 
