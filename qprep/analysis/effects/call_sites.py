@@ -47,6 +47,9 @@ _COPIES = frozenset(
 MAX_USES = 4000
 """Uses of one function that are followed. A function used more often counts as called with anything."""
 
+MAX_ENTRIES = 24
+"""Calls of one function that are distinguished; what it returns of further ones goes back to all of its calls."""
+
 Argument = tuple[ast.expr, "LexicalScope"]
 T = TypeVar("T")
 
@@ -517,6 +520,15 @@ def _beyond(args: Sequence[ast.expr], count: int) -> Iterator[ast.expr]:
             yield arg
 
 
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """The call by which a function got the value that is followed in it."""
+
+    function: LexicalScope
+    call: ast.Call
+    file: FileScopes
+
+
 class _UseSearch:
     """Follows a function from where it is defined to where it is called."""
 
@@ -524,11 +536,13 @@ class _UseSearch:
         self.points_to = points_to
         self.scope = scope
         self.uses = _Uses()
-        self._seen: set[tuple[ast.AST, Path]] = set()
+        self._seen: set[tuple[ast.AST, Path, _Entry | None]] = set()
         self._wrapped: set[ast.AST] = set()  # values that call the function with other arguments in front
         self._is_wrapped = False
         self._path: Path = ()  # where the function sits in the value that is followed
-        self._waiting: list[tuple[ast.expr, FileScopes, Path]] = []
+        self._entry: _Entry | None = None  # of the function that the value is in; None: any call of it
+        self._entries: dict[LexicalScope, set[_Entry]] = defaultdict(set)
+        self._waiting: list[tuple[ast.expr, FileScopes, Path, _Entry | None]] = []
         self._start()
         self._run()
 
@@ -570,19 +584,19 @@ class _UseSearch:
     def _add(self, node: ast.expr, file: FileScopes, path: Path | None = None) -> None:
         """Follow an expression that holds the function, in the same place as before unless a path is given."""
         path = self._path if path is None else path
-        if (node, path) in self._seen:
+        if (node, path, self._entry) in self._seen:
             return
-        self._seen.add((node, path))
+        self._seen.add((node, path, self._entry))
         if len(self._seen) > MAX_USES:
             self.uses.unknown = True
             return
         if self._is_wrapped:
             self._wrapped.add(node)
-        self._waiting.append((node, file, path))
+        self._waiting.append((node, file, path, self._entry))
 
     def _run(self) -> None:
         while self._waiting and not self.uses.unknown:
-            node, file, self._path = self._waiting.pop()
+            node, file, self._path, self._entry = self._waiting.pop()
             self._is_wrapped = node in self._wrapped
             self._follow(node, file)
 
@@ -625,9 +639,9 @@ class _UseSearch:
                 if isinstance(call, ast.Call):
                     self._given(call, node, file)
             case ast.Assign(targets=targets):
-                path = self._path
+                path, entry = self._path, self._entry
                 for target in targets:
-                    self._path = path
+                    self._path, self._entry = path, entry
                     self._stored(target, file)
             case ast.AnnAssign(target=target) | ast.NamedExpr(target=target):
                 self._stored(target, file)
@@ -674,6 +688,7 @@ class _UseSearch:
         for method in methods:
             owner = method.scope.owner
             is_of_class = method.scope.has_decorator("classmethod")
+            self._leave(None)
             if method.is_bound and owner is not None and (is_of_class or self.points_to.may_keep_items(owner)):
                 self._follow_first_parameter(method.scope)
 
@@ -697,7 +712,7 @@ class _UseSearch:
             for name in self.points_to.calls.bound_names(call, function, node):
                 path = self._path_of_parameter(name, function, named)
                 if path is not None:
-                    self._follow_variable(function, name, path)
+                    self._enter(function, name, path, call, file)
         if not functions:
             names = [reference.base.name for reference in callees if isinstance(reference.base, Named)]
             if len(names) < len(callees) or not names or any(silent_calls.may_call(name, call, node) for name in names):
@@ -715,8 +730,19 @@ class _UseSearch:
                 self._path = item_paths.put_under(item_paths.key_of(key), self._path)
                 self._stored_in(call.func.value, file)
 
+    def _enter(self, function: LexicalScope, name: str, path: Path, call: ast.Call, file: FileScopes) -> None:
+        """Follow a parameter during one call: what the function returns of it goes back to that call alone."""
+        before = self._entry
+        known = self._entries[function]
+        entry = _Entry(function, call, file)
+        if len(known) < MAX_ENTRIES:
+            known.add(entry)
+        self._entry = entry if entry in known else None
+        self._follow_variable(function, name, path)
+        self._entry = before
+
     def _path_of_parameter(self, name: str, function: LexicalScope, given: ast.keyword | None) -> Path | None:
-        """Where the function sits in a parameter that an argument is bound to; None if it is not in that parameter."""
+        """The path of the function in a parameter that an argument is bound to; None if it is not in it."""
         arguments = function.arguments
         if arguments is None or (arguments.vararg is not None and arguments.vararg.arg == name):
             return ()
@@ -749,11 +775,13 @@ class _UseSearch:
             case ast.Name(id=name):
                 home = file.scope_of(target).binder(name)
                 if home is not None:
+                    self._leave(home)
                     self._follow_variable(home, name)
                     if home.node is file.index.tree:
                         self._follow_global(file, name)
             case ast.Attribute(value=value, attr=attribute):
                 self.uses.stored[value, file.scope_of(target)] = None
+                self._leave(None)
                 for node, other in self.points_to.names.loads(self.points_to, attribute):
                     if isinstance(node, ast.Attribute):
                         self._add(node, other)
@@ -761,15 +789,23 @@ class _UseSearch:
                 self._path = item_paths.put_under(item_paths.key_of(index), self._path)
                 self._stored_in(value, file)
             case ast.Tuple(elts=parts) | ast.List(elts=parts):
-                path = self._path
+                path, entry = self._path, self._entry
                 for number, part in enumerate(parts):
                     if (inner := item_paths.unpacked(path, number, parts)) is not None:
-                        self._path = inner
+                        self._path, self._entry = inner, entry
                         self._stored(part, file)
             case ast.Starred(value=value):
                 self._stored(value, file)
             case _:
                 self.uses.unknown = True
+
+    def _leave(self, home: LexicalScope | None) -> None:
+        """Forget the call by which the value came where it is stored in another place than a variable of the function.
+
+        Any call of any function may then meet it.
+        """
+        if self._entry is not None and self._entry.function is not home:
+            self._entry = None
 
     def _follow_global(self, file: FileScopes, name: str) -> None:
         """Reads of a module's variable in other files."""
@@ -786,6 +822,10 @@ class _UseSearch:
             return
         if function is self.scope:
             return
+        entry, self._entry = self._entry, None
+        if entry is not None and entry.function is function:
+            self._add(entry.call, entry.file)
+            return
         for call, where in self.points_to.calls.uses(function).direct:
             self._add(call, where.file)
         for scope in self.points_to.calls.decorated_by(function):
@@ -798,6 +838,7 @@ class _UseSearch:
         if function is None:
             self.uses.unknown = True
             return
+        self._leave(None)
         for name in _parameters_with_default(arguments, node):
             self._follow_variable(function, name)
 
