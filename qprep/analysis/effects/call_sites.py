@@ -21,7 +21,7 @@ from qprep.analysis.effects.abstract_objects import (
     Reference,
     References,
 )
-from qprep.analysis.effects.item_paths import Path
+from qprep.analysis.effects.item_paths import ANYWHERE, Path
 from qprep.analysis.effects.lexical_scopes import is_super
 from qprep.analysis.effects.stored_values import SCALARS
 from qprep.analysis.symbols.ast_utils import is_text_method, last_name, walk
@@ -46,6 +46,8 @@ _COPIES = frozenset(
 
 MAX_USES = 4000
 """Uses of one function that are followed. A function used more often counts as called with anything."""
+
+_OF_CLASSES = frozenset(("__call__", "__init__", "__new__"))
 
 MAX_ENTRIES = 24
 """Calls of one function that are distinguished; what it returns of further ones goes back to all of its calls."""
@@ -539,7 +541,9 @@ class _UseSearch:
         self._seen: set[tuple[ast.AST, Path, _Entry | None]] = set()
         self._wrapped: set[ast.AST] = set()  # values that call the function with other arguments in front
         self._is_wrapped = False
-        self._path: Path = ()  # where the function sits in the value that is followed
+        # Where the function sits in the value that is followed. Classes, and what a decorator makes, may have items.
+        is_itself = scope.name not in _OF_CLASSES and not getattr(scope.node, "decorator_list", ())
+        self._path: Path = () if is_itself else ANYWHERE
         self._entry: _Entry | None = None  # of the function that the value is in; None: any call of it
         self._entries: dict[LexicalScope, set[_Entry]] = defaultdict(set)
         self._waiting: list[tuple[ast.expr, FileScopes, Path, _Entry | None]] = []
@@ -627,7 +631,7 @@ class _UseSearch:
         """The destinations of an expression's value."""
         parent = file.parents.get(node)
         match parent:
-            case ast.Call(func=func) if func is node and self._path:
+            case ast.Call(func=func) if func is node and not item_paths.may_be_called(self._path):
                 pass  # a dictionary is not called
             case ast.Call(func=func) if func is node:
                 uses = self.uses.loose if self._is_wrapped else self.uses.direct
@@ -648,9 +652,12 @@ class _UseSearch:
                 if isinstance(parent, ast.NamedExpr):
                     self._add(parent, file)
             case ast.For(target=target) | ast.comprehension(target=target):
-                self._path = ()
-                self._stored(target, file)
+                each = item_paths.iterated(self._path)
+                if each is not None:
+                    self._path = each
+                    self._stored(target, file)
             case ast.Return() | ast.Yield():
+                self._path = ANYWHERE if isinstance(parent, ast.Yield) else self._path
                 self._returned(file.scope_of(parent))
             case ast.Lambda(body=body) if body is node:
                 self._returned(file.defined(parent))
@@ -705,7 +712,7 @@ class _UseSearch:
             self._add(call, file, item_paths.put_under(named.arg, self._path) if is_item and named else whole)
             return
         if _is_of(callees, _COPIES) and len(call.args) == 1:
-            self._add(call, file, ())
+            self._add(call, file, ANYWHERE)
             return
         functions = [function for each in callees for function in self._run_by(each)]
         for function in functions:
@@ -719,7 +726,7 @@ class _UseSearch:
                 self.uses.loose[call, scope] = None
             if any(name.startswith(_WRAPPERS) and not name.startswith(silent_calls.COPIES_NAMES) for name in names):
                 self._is_wrapped = True
-                self._add(call, file, ())  # functools.partial, lru_cache … return what calls it
+                self._add(call, file, ANYWHERE)  # functools.partial, lru_cache … return what calls it
             if isinstance(call.func, ast.Attribute) and last_name(call.func) in (
                 "append",
                 "add",
@@ -745,7 +752,7 @@ class _UseSearch:
         """The path of the function in a parameter that an argument is bound to; None if it is not in it."""
         arguments = function.arguments
         if arguments is None or (arguments.vararg is not None and arguments.vararg.arg == name):
-            return ()
+            return ANYWHERE
         is_rest = arguments.kwarg is not None and arguments.kwarg.arg == name
         if given is None or (given.arg is not None and not is_rest):
             return self._path
@@ -779,12 +786,12 @@ class _UseSearch:
                     self._follow_variable(home, name)
                     if home.node is file.index.tree:
                         self._follow_global(file, name)
+                    if isinstance(home.node, ast.ClassDef):
+                        self._follow_attribute(name)
             case ast.Attribute(value=value, attr=attribute):
                 self.uses.stored[value, file.scope_of(target)] = None
                 self._leave(None)
-                for node, other in self.points_to.names.loads(self.points_to, attribute):
-                    if isinstance(node, ast.Attribute):
-                        self._add(node, other)
+                self._follow_attribute(attribute)
             case ast.Subscript(value=value, slice=index):
                 self._path = item_paths.put_under(item_paths.key_of(index), self._path)
                 self._stored_in(value, file)
@@ -798,6 +805,11 @@ class _UseSearch:
                 self._stored(value, file)
             case _:
                 self.uses.unknown = True
+
+    def _follow_attribute(self, name: str) -> None:
+        for node, other in self.points_to.names.loads(self.points_to, name):
+            if isinstance(node, ast.Attribute):
+                self._add(node, other)
 
     def _leave(self, home: LexicalScope | None) -> None:
         """Forget the call by which the value came where it is stored in another place than a variable of the function.

@@ -89,6 +89,18 @@ PAIRS = {
         "def run(first, *, one=use, two=other): two(first)\nrun(Net())\n",
         ("two(first)", "one(first)"),
     ),
+    "items of a function": (
+        "def use_of(found): return found.again[0]\nclass A:\n    def again(self, layer): use(layer)\nuse_of(A())(Net())\n",
+        ("def again(self, layer): use(layer)", "again = [use]"),
+    ),
+    "decorated": (
+        "import wrap\ndef make(f): return f\n@wrap.table\ndef more(layer): use(layer)\nmake(more)(1)\nprint(Net())\n",
+        ("print(Net())", "make(more)[0](Net())"),
+    ),
+    "loop over what a generator gives": (
+        "def gen():\n    yield use\nfor each in gen():\n    print(Net())\n",
+        ("print(Net())", "each(Net())"),
+    ),
     "values": (
         "table = {'use': use, 'other': other}\nfor key in table.keys():\n    print(key, Net())\n",
         ("for key in table.keys():\n    print(key, Net())", "for each in table.values():\n    each(Net())"),
