@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from qprep.analysis.effects import call_sites, instance_checks, silent_calls
+from qprep.analysis.effects import call_sites, decorations, instance_checks, silent_calls
 from qprep.analysis.effects.abstract_objects import (
     ANY_OBJECT,
     CHILD_NAME,
@@ -716,8 +716,8 @@ class PointsTo:
         # A decorator of the project may put another function in its place.
         for decorator in getattr(node, "decorator_list", ()):
             for reference in self._get(decorator, scope):
-                if isinstance(reference.base, FunctionObject):
-                    found |= self._get(_Result(reference.base.scope))
+                if not isinstance(reference.base, ClassObject):
+                    found |= _union(self._get(_Result(each)) for each in decorations.run_by(reference, self.method))
         return found
 
     def _of_parameter(self, scope: LexicalScope, name: str) -> References:
@@ -739,9 +739,9 @@ class PointsTo:
             found |= {Reference(Instance(cls)) for cls in self.calls.decorated_methods(scope)}
         if is_first:
             found |= self._of_first_parameter(scope)
-            found |= {Reference(FunctionObject(each)) for each in self.calls.decorated_by(scope)}
         elif cls is not None and scope.name in BINARY_METHODS:
             found |= {Reference(Instance(cls))}
+        found |= {definition for parameter, definition in self.calls.decorated(scope) if parameter == name}
         for value, value_scope in (*self.calls.arguments(scope, name), *self.implicit.arguments(scope, name)):
             found |= self._get(value, value_scope)
         if found and scope.name in ("__exit__", "__aexit__"):
@@ -772,13 +772,12 @@ class PointsTo:
         return any(isinstance(base, External) and base.name == "builtins.type" for base in self.project.mro(cls))
 
     def _of_first_parameter(self, scope: LexicalScope) -> References:
-        """The instances of a class that a function is made a method of; the classes that it decorates."""
+        """The instances of a class that a function is made a method of."""
         found: set[Reference] = set()
         for value, where in self.calls.receivers(scope):
             for reference in self._get(value, where):
                 if isinstance(reference.base, ClassObject) and isinstance(reference.base.cls, ClassRef):
                     found.add(Reference(Instance(reference.base.cls)))
-        found |= {Reference(ClassObject(cls)) for cls in self.calls.decorated_classes(scope)}
         return frozenset(found)
 
     def default(self, scope: LexicalScope, name: str) -> References:
