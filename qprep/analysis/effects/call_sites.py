@@ -155,6 +155,16 @@ class NameTable:
         self._survey()
         return name in self._methods
 
+    def lookups(self, points_to: ObjectQueries) -> Iterator[tuple[ast.Call, FileScopes]]:
+        """The calls of `getattr`."""
+        self._survey()
+        for module in (self._readers or {}).get("getattr", ()):
+            file = points_to.file(module)
+            for name in self.reads(file, "getattr") if file is not None else ():
+                call = file.parents.get(name) if file is not None else None
+                if file is not None and isinstance(call, ast.Call) and call.func is name and len(call.args) > 1:
+                    yield call, file
+
     def decorating_files(self, points_to: ObjectQueries) -> Iterator[FileScopes]:
         """The files that have a decorated class or function."""
         self._survey()
@@ -358,6 +368,24 @@ class CallGraph:
             for function in decorations.run_by(reference, self._points_to.method):
                 yield from ((function, name) for name in decorations.parameters(reference, function))
 
+    def computed_reads(self, scope: LexicalScope) -> dict[tuple[ast.Call, FileScopes], None]:
+        """The calls `getattr(x, name)` of a computed name that may fetch a method."""
+        empty: dict[tuple[ast.Call, FileScopes], None] = {}
+        return self._points_to.derived(Derived("computed reads", scope), lambda: self._computed_reads(scope), empty)
+
+    def _computed_reads(self, scope: LexicalScope) -> dict[tuple[ast.Call, FileScopes], None]:
+        empty: dict[tuple[LexicalScope, ast.Call, FileScopes], None] = {}
+        every = self._points_to.derived(Derived("computed reads"), self._find_computed_reads, empty)
+        return {(node, file): None for method, node, file in every if method is scope}
+
+    def _find_computed_reads(self) -> dict[tuple[LexicalScope, ast.Call, FileScopes], None]:
+        found: dict[tuple[LexicalScope, ast.Call, FileScopes], None] = {}
+        for node, file in self._points_to.names.lookups(self._points_to):
+            for reference in self._points_to.of(node, file.scope_of(node)):
+                if isinstance(reference.base, FunctionObject):
+                    found[reference.base.scope, node, file] = None
+        return found
+
     def decorated_methods(self, function: LexicalScope) -> Iterator[ClassRef]:
         """The classes of the methods that a function around this one decorates: this one may stand in their place."""
         empty: dict[tuple[LexicalScope, ClassRef], None] = {}
@@ -542,6 +570,8 @@ class _UseSearch:
         for node, file in meanings(scope.name).reads_of(scope):
             self._add(node, file)
         owner = scope.owner
+        for call, file in self.points_to.calls.computed_reads(scope) if owner is not None else ():
+            self._add(call, file)
         if scope.name in ("__init__", "__new__") and owner is not None:
             made = (owner, *self.points_to.project.subclasses(owner))
             for cls in (each for each in made if scope in self.points_to.first_method(each, scope.name)):
@@ -702,6 +732,11 @@ class _UseSearch:
         match container:
             case ast.Name() | ast.Attribute():
                 self._stored(container, file)
+            case ast.Subscript(value=value) | ast.Starred(value=value):
+                self._stored_in(value, file)
+            case ast.Call(func=ast.Attribute(value=value), args=arguments):  # `table.setdefault(key, [])`
+                for part in (value, *(each for each in arguments if isinstance(each, ast.Name | ast.Attribute))):
+                    self._stored_in(part, file)
             case _:
                 self.uses.unknown = True
 

@@ -49,7 +49,7 @@ from qprep.analysis.effects.abstract_objects import (
     may_be_of,
     widened,
 )
-from qprep.analysis.effects.attribute_names import ANY_NAME
+from qprep.analysis.effects.attribute_names import ANY_NAME, is_any, may_be, patterns_of
 from qprep.analysis.effects.class_conditions import (
     Variable,
     binding_loop,
@@ -726,6 +726,8 @@ class PointsTo:
         positional = [*arguments.posonlyargs, *arguments.args] if arguments is not None else []
         is_first = bool(positional) and positional[0].arg == name
         if cls is not None and is_first and not scope.has_decorator("staticmethod"):
+            if scope.name == "__init_subclass__":
+                return frozenset(Reference(ClassObject(each)) for each in self.project.subclasses(cls))
             base = ClassObject(cls) if scope.has_decorator("classmethod") or scope.name == "__new__" else Instance(cls)
             return frozenset((Reference(base),))
         if cls is not None and (scope.name == "__class_getitem__" or self.is_metaclass(cls)):
@@ -1422,6 +1424,8 @@ class PointsTo:
                 return _union(self._get(_Result(method)) for method in self.method(cls, "__call__"))
             case Made(name=name) if name.startswith("torch.nn.") and name.rpartition(".")[2] not in _CONTAINERS:
                 return NOTHING  # tensors
+            case Held(owner=ClassRef() as cls) if isinstance(node.func, ast.Attribute) and self._has_given_items(cls):
+                return self._get(node.func.value, scope)  # an inherited method: `point._replace(x=1)`
             case ChildName() | Below() | Held(owner=ClassRef() | str()):
                 return NOTHING
             case Holder():
@@ -1520,7 +1524,9 @@ class PointsTo:
                     self._get(a, scope) for a in node.args[2:]
                 )
             case ast.Call(func=ast.Name(id="getattr"), args=[value, attribute, *_]):
-                found = self._looked_up(self._any_attribute(self._get(value, scope)), attribute, scope)
+                owners = self._get(value, scope)
+                found = self._looked_up(self._any_attribute(owners), attribute, scope)
+                found |= self._methods_named(owners, patterns_of(attribute, scope))
                 return found | _union(self._get(a, scope) for a in node.args[2:])
             case ast.Call(func=ast.Name(id="super")):
                 cls = self.enclosing_class(scope)
@@ -1584,6 +1590,20 @@ class PointsTo:
                 case ClassObject(cls=ClassRef() as cls):
                     for base in self.project.mro(cls):
                         found |= self._every_binding(self._body(base) if isinstance(base, ClassRef) else None)
+        return found
+
+    def _methods_named(self, references: References, patterns: frozenset[str]) -> References:
+        """The methods of objects whose names match patterns; those of modules, if a part of the name is spelled."""
+        found = NOTHING
+        for cls in _classes_of(references):
+            if not (any(map(is_any, patterns)) and self.is_module(cls)):
+                family = (base for each in (cls, *self.project.subclasses(cls)) for base in self.project.mro(each))
+                keys = {
+                    key for base in family if isinstance(base, ClassRef) for key in self.project.methods(base) or ()
+                }
+                names = {key.partition(":")[0] for key in keys}
+                wanted = (n for n in names if not n.startswith("__") and any(may_be(p, n) for p in patterns))
+                found |= _union(_bound(self.method(cls, name)) for name in wanted)
         return found
 
     def _defined_in(self, references: References) -> References:
