@@ -43,8 +43,8 @@ CODE = {
     "keywords": RUNNER + "    def call(self, name, **given):\n        for each in self.callbacks:\n"
     '            getattr(each, name)(**given)\n\n\nRunner(Callback()).call("on_start", model=Net())',
     "with-a-default": RUNNER + "    def call(self, name, model):\n        for each in self.callbacks:\n"
-    "            method = getattr(each, name, None)\n            if callable(method):\n                method(model)\n\n\n"
-    'Runner(Callback()).call("on_start", Net())',
+    "            method = getattr(each, name, None)\n            if callable(method):\n"
+    '                method(model)\n\n\nRunner(Callback()).call("on_start", Net())',
     "loop-over-names": 'for event in ("start", "end"):\n    getattr(Callback(), "on_" + event)(Net())',
     "method-of-a-subclass": "class Base:\n    def fire(self, event, model):\n"
     '        return getattr(self, f"on_{event}")(model)\n\n\nclass Own(Base, Callback):\n    pass\n\n\n'
