@@ -59,6 +59,8 @@ CODE = {
     'bus = Bus()\nbus.on("start", Callback().on_start)\nbus.fire("start", Net())',
     "dictionary-in-a-dictionary": "TABLE = collections.defaultdict(dict)\n"
     'TABLE["a"]["b"] = Callback().on_start\nTABLE["a"]["b"](Net())',
+    "attribute-by-a-keyword": "import types\n\ntable = types.SimpleNamespace(run=lambda m: Callback().on_start(m))\n"
+    "table.run(Net())",
     "class-that-lists-its-subclasses": "class Listed:\n    every = []\n\n"
     "    def __init_subclass__(cls, **given):\n"
     "        super().__init_subclass__(**given)\n        Listed.every.append(cls)\n\n\n"
@@ -85,3 +87,21 @@ def test_a_callback_that_only_reads_a_layer_leaves_the_fix_safe(code: str) -> No
 def test_a_method_of_another_name_is_not_the_callback() -> None:
     code = 'event = "end"\ngetattr(Callback(), "on_end" + "")(Net())'
     assert _is_fixed(code, "[part.register_forward_hook(print) for part in model.modules()]")
+
+
+APPLIED = {
+    "partial": "model.apply(functools.partial(keep, model))",
+    "partial-in-a-variable": "run = functools.partial(keep, model)\n    model.apply(run)",
+    "partial-of-a-partial": "model.apply(functools.partial(functools.partial(keep), model))",
+}
+
+
+def _is_applied(use: str, keep: str) -> bool:
+    code = f"import functools\n\n\ndef keep(model, part):\n    {keep}\n\n\ndef use(model):\n    {use}\n\n\nuse(Net())\n"
+    return "EltwiseAdd()" in fix_source(NET + code)[0]
+
+
+@pytest.mark.parametrize("use", APPLIED.values(), ids=APPLIED.keys())
+def test_what_a_partial_gives_in_front_is_not_the_module_that_a_function_is_applied_to(use: str) -> None:
+    assert not _is_applied(use, "model.parts = getattr(model, 'parts', 0) + 1")
+    assert _is_applied(use, "part.seen = True")

@@ -655,6 +655,7 @@ class _UseSearch:
                 call = file.parents.get(parent)
                 if isinstance(call, ast.Call):
                     self._given(call, node, file)
+                    self._attribute_of_made(call, parent.arg, file)
             case ast.Assign(targets=targets):
                 for target in targets:
                     self._stored(target, file)
@@ -718,6 +719,14 @@ class _UseSearch:
                 "insert",
             ):
                 self._stored_in(call.func.value, file)
+
+    def _attribute_of_made(self, call: ast.Call, keyword: str | None, file: FileScopes) -> None:
+        """A class of another package may make an attribute of a keyword: `SimpleNamespace(info=function)`."""
+        if keyword is None or not any(map(_is_other_class, self.points_to.of(call.func, file.scope_of(call)))):
+            return
+        for node, other in self.points_to.names.loads(self.points_to, keyword):
+            if isinstance(node, ast.Attribute):
+                self._add(node, other)
 
     def _run_by(self, callee: Reference) -> list[LexicalScope]:
         """The functions of the project that a call of an object runs."""
@@ -799,6 +808,12 @@ class _UseSearch:
 def _is_of(callees: References, names: frozenset[str]) -> bool:
     """True if all functions that a call may run are among those of some names."""
     return bool(callees) and all(isinstance(each.base, Named) and each.base.name in names for each in callees)
+
+
+def _is_other_class(callee: Reference) -> bool:
+    """True for a class of another package than torch, by the way its name is written."""
+    name = callee.base.name if isinstance(callee.base, Named) else ""
+    return name.rpartition(".")[2][:1].isupper() and not name.startswith("torch.")
 
 
 def _short(cls: ClassRef) -> str:
