@@ -268,6 +268,7 @@ class PointsTo:
         self._users: dict[_Key | call_sites.Derived, dict[_Key | call_sites.Derived, None]] = defaultdict(dict)
         self._methods: dict[tuple[ClassRef, str], list[LexicalScope]] = {}
         self._families: dict[ClassRef, frozenset[ClassRef]] = {}
+        self._local_bodies: dict[ClassRef, tuple[LexicalScope, ...]] = {}
         self._kept: dict[str, bool] = {}
         self._assigned: dict[LexicalScope, frozenset[str]] = {}
         self._waiting: deque[_Key] = deque()
@@ -728,8 +729,9 @@ class PointsTo:
         if cls is not None and is_first and not scope.has_decorator("staticmethod"):
             if scope.name == "__init_subclass__":
                 return frozenset(Reference(ClassObject(each)) for each in self.project.subclasses(cls))
-            base = ClassObject(cls) if scope.has_decorator("classmethod") or scope.name == "__new__" else Instance(cls)
-            return frozenset((Reference(base),))
+            if scope.has_decorator("classmethod") or scope.name == "__new__":
+                return frozenset((Reference(ClassObject(cls)),))
+            return frozenset((Reference(Instance(cls)),)) | self._of_computed_bases(cls)
         if cls is not None and (scope.name == "__class_getitem__" or self.is_metaclass(cls)):
             is_setter = scope.name == "__setattr__" and len(positional) == 3
             if not is_setter:
@@ -1417,6 +1419,7 @@ class PointsTo:
                 return self._get(_Result(inner))
             case ClassObject(cls=ClassRef() as cls):
                 made = frozenset((Reference(Instance(cls, Place.of(scope.file.module, node))),))
+                made |= self._of_computed_bases(cls)
                 return made | self._of_methods(frozenset((callee,)), "__new__") | self._of_metaclass(cls)
             case Named(name=name) | ClassObject(cls=str() as name):
                 return self._of_external_call(name, node, scope)
@@ -1442,6 +1445,25 @@ class PointsTo:
             return NOTHING
         methods = (m for kind in _classes(self._metaclasses(cls)) for m in self.method(kind, "__call__"))
         return _union(map(self._get, map(_Result, methods)))
+
+    def _of_computed_bases(self, cls: ClassRef) -> References:
+        """Instances of the bases that a class, or a subclass, gets from a function around it.
+
+        `def make(base): class C(Mixin, base): …`: what runs for a C, or for a Mixin, may have an instance of any base.
+        """
+        found: set[ClassRef] = set()
+        for body in self._made_in_functions(cls):
+            if isinstance(body.node, ast.ClassDef) and body.parent is not None:
+                around = body.parent
+                found |= _classes(_union(self._get(base, around) for base in body.node.bases))
+        return frozenset(Reference(Instance(base)) for base in found if base not in self.project.mro(cls))
+
+    def _made_in_functions(self, cls: ClassRef) -> tuple[LexicalScope, ...]:
+        """The bodies of a class and its subclasses as far as functions make them."""
+        if cls not in self._local_bodies:
+            bodies = filter(None, map(self._body, (cls, *sorted(self.project.subclasses(cls), key=repr))))
+            self._local_bodies[cls] = tuple(b for b in bodies if b.parent is not None and b.parent.is_function)
+        return self._local_bodies[cls]
 
     def _metaclasses(self, cls: ClassRef) -> References:
         found = NOTHING
