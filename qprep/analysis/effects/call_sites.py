@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from qprep.analysis.effects import item_paths, silent_calls
+from qprep.analysis.effects import decorations, item_paths, silent_calls
 from qprep.analysis.effects.abstract_objects import (
     Anything,
     Below,
@@ -53,6 +53,7 @@ MAX_ENTRIES = 24
 """Calls of one function that are distinguished; what it returns of further ones goes back to all of its calls."""
 
 Argument = tuple[ast.expr, "LexicalScope"]
+_Decorated = tuple["LexicalScope", str, Reference]
 T = TypeVar("T")
 
 
@@ -137,7 +138,7 @@ class NameTable:
         self._writers: dict[str, list[str]] = defaultdict(list)
         self._methods: set[str] = set()
         self._holders: dict[str, list[ClassRef]] = defaultdict(list)
-        self._class_decorators: set[str] = set()
+        self._decorated_in: list[str] = []  # files with decorated classes or functions
         self._decorating: list[str] = []  # files with decorated methods
 
     def loads(self, points_to: ObjectQueries, name: str) -> Iterator[tuple[ast.Name | ast.Attribute, FileScopes]]:
@@ -165,10 +166,20 @@ class NameTable:
         self._survey()
         return name in self._methods
 
-    def decorates_classes(self, name: str) -> bool:
-        """True if a class of the files has a decorator of this name."""
+    def lookups(self, points_to: ObjectQueries) -> Iterator[tuple[ast.Call, FileScopes]]:
+        """The calls of `getattr`."""
         self._survey()
-        return name in self._class_decorators
+        for module in (self._readers or {}).get("getattr", ()):
+            file = points_to.file(module)
+            for name in self.reads(file, "getattr") if file is not None else ():
+                call = file.parents.get(name) if file is not None else None
+                if file is not None and isinstance(call, ast.Call) and call.func is name and len(call.args) > 1:
+                    yield call, file
+
+    def decorating_files(self, points_to: ObjectQueries) -> Iterator[FileScopes]:
+        """The files that have a decorated class or function."""
+        self._survey()
+        return (file for module in self._decorated_in if (file := points_to.file(module)) is not None)
 
     def method_decorators(self, points_to: ObjectQueries) -> Iterator[tuple[ClassRef, ast.expr, LexicalScope]]:
         """The decorators of the methods of every class, or what is called to make them, and where they stand."""
@@ -208,8 +219,8 @@ class NameTable:
                 }
                 for attribute in own.union(entry.values):
                     self._holders[attribute].append(ClassRef(module, name))
-                decorators = (d.func if isinstance(d, ast.Call) else d for d in entry.node.decorator_list)
-                self._class_decorators.update(map(last_name, decorators))
+            if any(True for _ in decorations.definitions(index)):
+                self._decorated_in.append(module)
             methods = (method for entry in index.classes.values() for method in entry.methods.values())
             if any(method.decorator_list for method in methods):
                 self._decorating.append(module)
@@ -336,30 +347,55 @@ class CallGraph:
         if isinstance(node, ast.Attribute) and not is_known:
             found.unknown[node, file] = None
 
-    def decorated_by(self, function: LexicalScope) -> Iterator[LexicalScope]:
-        """Functions that a function decorates."""
-        for node, file in self.meanings(function.name).functions.get(function, ()) if function.name else ():
-            current: ast.AST | None = file.parents.get(node)
-            if isinstance(current, ast.Call):
-                current = file.parents.get(current)
-            is_definition = isinstance(current, ast.FunctionDef | ast.AsyncFunctionDef)
-            inner = file.defined(current) if is_definition and current is not None else None
-            yield from (inner,) if inner is not None else ()
+    def decorated(self, function: LexicalScope) -> dict[tuple[str, Reference], None]:
+        """The classes and functions that a function decorates, each with the parameter that gets it."""
+        empty: dict[tuple[str, Reference], None] = {}
+        return self._points_to.derived(Derived("decorated", function), lambda: self._decorated(function), empty)
 
-    def decorated_classes(self, function: LexicalScope) -> Iterator[ClassRef]:
-        """The classes that a function, or what it returns, decorates."""
-        outer = function.parent
-        factory = outer if outer is not None and outer.is_function and outer.owner is None else None
-        for decorator in (function, factory):
-            if decorator is None or not self._points_to.names.decorates_classes(decorator.name):
-                continue
-            for node, file in self.meanings(decorator.name).functions.get(decorator, ()):
-                parent = file.parents.get(node)
-                used = parent if decorator is factory and isinstance(parent, ast.Call) else node
-                definition = file.parents.get(used)
-                if isinstance(definition, ast.ClassDef) and used in definition.decorator_list:
-                    cls = file.class_of(definition)
-                    yield from (cls,) if cls is not None else ()
+    def _decorated(self, function: LexicalScope) -> dict[tuple[str, Reference], None]:
+        empty: dict[_Decorated, None] = {}
+        every = self._points_to.derived(Derived("decorations"), self._find_decorations, empty)
+        return {(name, definition): None for decorator, name, definition in every if decorator is function}
+
+    def _find_decorations(self) -> dict[_Decorated, None]:
+        """The functions that decorate anything, the parameters that get it, and the classes and functions."""
+        found: dict[_Decorated, None] = {}
+        for file in self._points_to.names.decorating_files(self._points_to):
+            for node in decorations.definitions(file.index):
+                made = decorations.defined(node, file)
+                for decorator in node.decorator_list if made is not None else ():
+                    for function, name in self.run_as_decorator(decorator, file.scope_of(node)):
+                        assert made is not None
+                        found[function, name, Reference(made)] = None
+        return found
+
+    def run_as_decorator(self, decorator: ast.expr, scope: LexicalScope) -> Iterator[tuple[LexicalScope, str]]:
+        """The functions that run where a definition has a decorator, and their parameters that get the definition."""
+        if isinstance(decorator, ast.Call):
+            names = [each.base for each in self._points_to.of(decorator.func, scope)]
+            if names and all(isinstance(n, Named) and n.name.startswith(silent_calls.COPIES_NAMES) for n in names):
+                return
+        for reference in self._points_to.of(decorator, scope):
+            for function in decorations.run_by(reference, self._points_to.method):
+                yield from ((function, name) for name in decorations.parameters(reference, function))
+
+    def computed_reads(self, scope: LexicalScope) -> dict[tuple[ast.Call, FileScopes], None]:
+        """The calls `getattr(x, name)` of a computed name that may fetch a method."""
+        empty: dict[tuple[ast.Call, FileScopes], None] = {}
+        return self._points_to.derived(Derived("computed reads", scope), lambda: self._computed_reads(scope), empty)
+
+    def _computed_reads(self, scope: LexicalScope) -> dict[tuple[ast.Call, FileScopes], None]:
+        empty: dict[tuple[LexicalScope, ast.Call, FileScopes], None] = {}
+        every = self._points_to.derived(Derived("computed reads"), self._find_computed_reads, empty)
+        return {(node, file): None for method, node, file in every if method is scope}
+
+    def _find_computed_reads(self) -> dict[tuple[LexicalScope, ast.Call, FileScopes], None]:
+        found: dict[tuple[LexicalScope, ast.Call, FileScopes], None] = {}
+        for node, file in self._points_to.names.lookups(self._points_to):
+            for reference in self._points_to.of(node, file.scope_of(node)):
+                if isinstance(reference.base, FunctionObject):
+                    found[reference.base.scope, node, file] = None
+        return found
 
     def decorated_methods(self, function: LexicalScope) -> Iterator[ClassRef]:
         """The classes of the methods that a function around this one decorates: this one may stand in their place."""
@@ -559,11 +595,14 @@ class _UseSearch:
         for node, file in meanings(scope.name).reads_of(scope):
             self._add(node, file)
         owner = scope.owner
+        for call, file in self.points_to.calls.computed_reads(scope) if owner is not None else ():
+            self._add(call, file)
         if scope.name in ("__init__", "__new__") and owner is not None:
             made = (owner, *self.points_to.project.subclasses(owner))
             for cls in (each for each in made if scope in self.points_to.first_method(each, scope.name)):
                 for node, file in meanings(_short(cls)).classes.get(cls, ()):
                     self._add(node, file)
+                self._decorated_class(cls)
         if scope.name == "__call__" and owner is not None:
             self._add_instances(self.points_to.family(owner))
         for decorator in getattr(scope.node, "decorator_list", ()):
@@ -604,6 +643,16 @@ class _UseSearch:
             self._is_wrapped = node in self._wrapped
             self._follow(node, file)
 
+    def _decorated_class(self, cls: ClassRef) -> None:
+        """A decorator of the project is called with the class."""
+        file = self.points_to.file(cls.module)
+        entry = file.index.classes.get(cls.name) if file is not None else None
+        if file is None or entry is None:
+            return
+        for decorator in entry.node.decorator_list:
+            for function, name in self.points_to.calls.run_as_decorator(decorator, file.scope_of(entry.node)):
+                self._follow_variable(function, name)
+
     def _decorated(self, decorator: ast.expr, scope: LexicalScope) -> None:
         """A decorator of the project is called with the function."""
         if scope.parent is None:
@@ -613,21 +662,20 @@ class _UseSearch:
             home = scope.parent.binder(named.value.id)  # `@function.register`: calls of that function may run this one
             if home is not None:
                 self._follow_variable(home, named.value.id)
-        for reference in self.points_to.of(decorator, scope.parent):
-            if isinstance(reference.base, FunctionObject):
-                self._follow_first_parameter(reference.base.scope)
+        for function, name in self.points_to.calls.run_as_decorator(decorator, scope.parent):
+            self._follow_variable(function, name)
 
     def _follow_first_parameter(self, function: LexicalScope) -> None:
-        arguments = function.arguments
-        positional = [*arguments.posonlyargs, *arguments.args] if arguments is not None else []
-        if positional:
-            self._follow_variable(function, positional[0].arg)
+        if function.positional:
+            self._follow_variable(function, function.positional[0])
 
     def _follow_variable(self, scope: LexicalScope, name: str, path: Path | None = None) -> None:
         for node in self.points_to.calls.reads(scope, name):
             self._add(node, scope.file, path)
 
-    def _follow(self, node: ast.expr, file: FileScopes) -> None:  # noqa: C901, PLR0912  (one case a node type)
+    def _follow(  # noqa: C901, PLR0912, PLR0915  (one case a node type)
+        self, node: ast.expr, file: FileScopes
+    ) -> None:
         """The destinations of an expression's value."""
         parent = file.parents.get(node)
         match parent:
@@ -641,6 +689,7 @@ class _UseSearch:
             case ast.keyword():
                 call = file.parents.get(parent)
                 if isinstance(call, ast.Call):
+                    self._attribute_of_made(call, parent.arg, file)
                     self._given(call, node, file)
             case ast.Assign(targets=targets):
                 path, entry = self._path, self._entry
@@ -760,6 +809,15 @@ class _UseSearch:
             return item_paths.put_under(given.arg, self._path)
         return self._path if is_rest else item_paths.taken(self._path, name)  # `f(**values)`
 
+    def _attribute_of_made(self, call: ast.Call, keyword: str | None, file: FileScopes) -> None:
+        """A class of another package may make an attribute of a keyword: `SimpleNamespace(info=function)`."""
+        if keyword is None or not any(map(_is_other_class, self.points_to.of(call.func, file.scope_of(call)))):
+            return
+        entry = self._entry
+        self._leave(None)
+        self._follow_attribute(keyword)
+        self._entry = entry
+
     def _run_by(self, callee: Reference) -> list[LexicalScope]:
         """The functions of the project that a call of an object runs."""
         match callee.base:
@@ -773,6 +831,15 @@ class _UseSearch:
         match container:
             case ast.Name() | ast.Attribute():
                 self._stored(container, file)
+            case ast.Subscript(value=value, slice=index):
+                self._path = item_paths.put_under(item_paths.key_of(index), self._path)
+                self._stored_in(value, file)
+            case ast.Starred(value=value):
+                self._stored_in(value, file)
+            case ast.Call(func=ast.Attribute(value=value), args=arguments):  # `table.setdefault(key, [])`
+                self._path = ANYWHERE
+                for part in (value, *(each for each in arguments if isinstance(each, ast.Name | ast.Attribute))):
+                    self._stored_in(part, file)
             case _:
                 self.uses.unknown = True
 
@@ -840,7 +907,8 @@ class _UseSearch:
             return
         for call, where in self.points_to.calls.uses(function).direct:
             self._add(call, where.file)
-        for scope in self.points_to.calls.decorated_by(function):
+        definitions = (reference.base for _, reference in self.points_to.calls.decorated(function))
+        for scope in (each.scope for each in definitions if isinstance(each, FunctionObject)):
             for node, file in self.points_to.calls.meanings(scope.name).reads_of(scope):
                 self._add(node, file)
 
@@ -867,6 +935,12 @@ def _parameters_with_default(arguments: ast.arguments, default: ast.expr) -> lis
 def _is_of(callees: References, names: frozenset[str]) -> bool:
     """True if all functions that a call may run are among those of some names."""
     return bool(callees) and all(isinstance(each.base, Named) and each.base.name in names for each in callees)
+
+
+def _is_other_class(callee: Reference) -> bool:
+    """True for a class of another package than torch, by the way its name is written."""
+    name = callee.base.name if isinstance(callee.base, Named) else ""
+    return name.rpartition(".")[2][:1].isupper() and not name.startswith("torch.")
 
 
 def _short(cls: ClassRef) -> str:
