@@ -184,7 +184,10 @@ class Anything:
 
 @dataclass(frozen=True, slots=True)
 class Many:
-    """So many objects that they are not followed one by one: what generic code of a large project works on."""
+    """So many objects that they are not followed one by one: what generic code of a large project works on.
+
+    No name is among them; names are followed all the same.
+    """
 
     def __hash__(self) -> int:
         return 12
@@ -320,6 +323,7 @@ MAX_CLASSES = 400
 ANY_OBJECT: References = frozenset((ANYTHING,))
 MANY = Reference(Many())
 MANY_OBJECTS: References = frozenset((MANY,))
+MANY_WITH_NAMES: References = frozenset((MANY, CHILD_NAME))
 
 
 def may_be_of(references: References, family: Collection[ClassRef] | str) -> bool:
@@ -346,15 +350,26 @@ def _may_be(base: Base, family: Collection[ClassRef] | str) -> bool:
 
 
 def widened(references: References) -> References:
-    """The same objects, or more of them in fewer words; any object takes in all others."""
+    """The same objects, or more of them in fewer words; any object takes in all others, many take in all but names."""
     if ANYTHING in references:
         return ANY_OBJECT
     if MANY in references:
-        return MANY_OBJECTS
+        return _many(references)
     if len(references) <= MAX_OBJECTS:
         return references
     without = frozenset(map(_unplaced, references))
-    return MANY_OBJECTS if len(without) > MAX_CLASSES else without
+    return _many(without) if len(without) > MAX_CLASSES else without
+
+
+def is_complete(references: References) -> bool:
+    """True if no other object or name can be added."""
+    return ANYTHING in references or (MANY in references and CHILD_NAME in references)
+
+
+def _many(references: References) -> References:
+    if CHILD_NAME in references:
+        return MANY_WITH_NAMES
+    return MANY_OBJECTS | {each for each in references if isinstance(each.base, ChildName)}
 
 
 @lru_cache(maxsize=1 << 16)  # computed anew for each growth of a set

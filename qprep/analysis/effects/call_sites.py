@@ -832,7 +832,7 @@ class _UseSearch:
             case ast.Name() | ast.Attribute():
                 self._stored(container, file)
             case ast.Subscript(value=value, slice=index):
-                self._path = item_paths.put_under(item_paths.key_of(index), self._path)
+                self._path = item_paths.put_under(item_paths.stored_key(index), self._path)
                 self._stored_in(value, file)
             case ast.Starred(value=value):
                 self._stored_in(value, file)
@@ -860,7 +860,7 @@ class _UseSearch:
                 self._leave(None)
                 self._follow_attribute(attribute)
             case ast.Subscript(value=value, slice=index):
-                self._path = item_paths.put_under(item_paths.key_of(index), self._path)
+                self._path = item_paths.put_under(item_paths.stored_key(index), self._path)
                 self._stored_in(value, file)
             case ast.Tuple(elts=parts) | ast.List(elts=parts):
                 path, entry = self._path, self._entry

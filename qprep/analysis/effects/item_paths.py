@@ -39,6 +39,12 @@ def key_of(node: ast.expr | None) -> Key | None:
     return None
 
 
+def stored_key(index: ast.expr) -> Key | None:
+    """The key under which an assignment puts something into a container; a place in a list may change later."""
+    key = key_of(index)
+    return key if isinstance(key, str) else None
+
+
 def taken(path: Path, key: Key | None) -> Path | None:
     """The path in the item of a key, which may be unknown; None if that item does not hold the function."""
     if path == ANYWHERE:

@@ -66,6 +66,9 @@ class LexicalScope:
     name: str = ""  # of a definition; nothing for a lambda or a module
     is_function: bool = False  # calling its object runs its body
     positional: tuple[str, ...] = ()  # the names of the parameters that arguments may be bound to by their places
+    owner: ClassRef | None = None  # the class that a method belongs to
+    receiver: str | None = None  # the parameter that holds the instance in a method; not of static and class methods
+    _decorators: frozenset[str] = frozenset()
     _hash: int = 0
 
     def __hash__(self) -> int:
@@ -80,34 +83,31 @@ class LexicalScope:
         arguments = self.arguments
         if arguments is not None:
             self.positional = tuple(arg.arg for arg in (*arguments.posonlyargs, *arguments.args))
+        decorators = getattr(self.node, "decorator_list", ())
+        self._decorators = frozenset(node.id for node in decorators if isinstance(node, ast.Name))
+        self.owner = self._owner()
+        self.receiver = self._receiver()
 
     @property
     def arguments(self) -> ast.arguments | None:
         """The parameters of a function."""
         return self.node.args if isinstance(self.node, _FUNCTIONS) else None
 
-    @property
-    def owner(self) -> ClassRef | None:
-        """The class that a method belongs to."""
+    def has_decorator(self, name: str) -> bool:
+        """True if a function has a decorator of this name of Python's own."""
+        return name in self._decorators
+
+    def _owner(self) -> ClassRef | None:
         if not self.is_function or self.parent is None or not isinstance(self.parent.node, ast.ClassDef):
             return None
         return self.file.class_of(self.parent.node)
 
-    def has_decorator(self, name: str) -> bool:
-        """True if a function has a decorator of this name of Python's own."""
-        nodes = getattr(self.node, "decorator_list", ())
-        return any(isinstance(node, ast.Name) and node.id == name for node in nodes)
-
-    @property
-    def receiver(self) -> str | None:
-        """The name of the parameter that holds the instance in a method; None for static and class methods."""
-        arguments = self.arguments
-        if self.owner is None or arguments is None or isinstance(self.node, ast.Lambda):
+    def _receiver(self) -> str | None:
+        if self.owner is None or isinstance(self.node, ast.Lambda):
             return None
         if self.has_decorator("staticmethod") or self.has_decorator("classmethod"):
             return None
-        positional = [*arguments.posonlyargs, *arguments.args]
-        return positional[0].arg if positional else None
+        return self.positional[0] if self.positional else None
 
     def binder(self, name: str) -> LexicalScope | None:
         """The scope that binds a name read in this one, as Python looks it up; None for a builtin or star import."""

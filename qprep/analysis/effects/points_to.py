@@ -24,7 +24,7 @@ from qprep.analysis.effects.abstract_objects import (
     ANY_OBJECT,
     CHILD_NAME,
     HOLDER,
-    MANY_OBJECTS,
+    MANY_WITH_NAMES,
     NOTHING,
     TENSOR_NAME,
     Anything,
@@ -46,6 +46,7 @@ from qprep.analysis.effects.abstract_objects import (
     Reference,
     References,
     Test,
+    is_complete,
     may_be_of,
     widened,
 )
@@ -475,7 +476,7 @@ class PointsTo:
         return None
 
     def _update(self, key: _Key) -> None:
-        if self._values[key] in (ANY_OBJECT, MANY_OBJECTS):
+        if is_complete(self._values[key]):
             return  # it covers everything already
         self._current.append(key)
         try:
@@ -756,7 +757,7 @@ class PointsTo:
         if found and scope.name in ("__exit__", "__aexit__"):
             found |= HOLDER  # an exception holds what it is made with
         if self.calls.is_unknown(scope):
-            found |= MANY_OBJECTS
+            found |= MANY_WITH_NAMES
         return found | self.calls.implicit_arguments(scope)
 
     def _set_on_classes(self) -> References:
@@ -1363,7 +1364,7 @@ class PointsTo:
             return of_module
         if is_text_method(node.func):
             found = self._of_arguments(node, scope)
-            return frozenset(each for each in found if isinstance(each.base, ChildName | Anything | Many))
+            return frozenset(each for each in found if isinstance(each.base, ChildName | Anything))
         callees = self.known(node.func, scope)
         if callees is None:
             return NOTHING
@@ -1479,7 +1480,7 @@ class PointsTo:
             case Anything():
                 return ANY_OBJECT
             case Many():
-                return MANY_OBJECTS
+                return MANY_WITH_NAMES
         return None
 
     def _of_metaclass(self, cls: ClassRef) -> References:
@@ -1698,7 +1699,7 @@ class PointsTo:
         """The values that a loop gives a variable: of a pair of name and module, the name is a text only."""
         found = self._items(references)
         if module_beside(name, loop) is not None:
-            return frozenset(each for each in found if isinstance(each.base, ChildName | Anything | Many))
+            return frozenset(each for each in found if isinstance(each.base, ChildName | Anything))
         if not is_module_in(loop, name):
             return found
         return frozenset(each for each in found if not isinstance(each.base, ChildName))

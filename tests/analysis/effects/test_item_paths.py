@@ -77,6 +77,10 @@ PAIRS = {
         "def both(): return other, use\nfirst, second = both()\nfirst(Net())\n",
         ("first, second = both()\nfirst(Net())", "first, *second = both()\nsecond[0](Net())"),
     ),
+    "place in a list": (
+        "table = [0, 0]\ntable[0] = use\ntable[1] = other\nother(Net())\n",
+        ("other(Net())", "table.reverse()\ntable[1](Net())"),
+    ),
     "part of a tuple": (
         "both = (other, use)\nboth[0](Net())\n",
         ("both[0]", "both[1:][0]"),
@@ -90,7 +94,7 @@ PAIRS = {
         ("two(first)", "one(first)"),
     ),
     "items of a function": (
-        "def use_of(found): return found.again[0]\nclass A:\n    def again(self, layer): use(layer)\nuse_of(A())(Net())\n",
+        "def use_of(it): return it.again[0]\nclass A:\n    def again(self, layer): use(layer)\nuse_of(A())(Net())\n",
         ("def again(self, layer): use(layer)", "again = [use]"),
     ),
     "decorated": (
