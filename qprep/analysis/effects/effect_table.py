@@ -33,8 +33,9 @@ from qprep.analysis.effects.abstract_objects import (
 from qprep.analysis.effects.attribute_names import is_any, may_be
 from qprep.analysis.effects.child_visits import takers_of_originals
 from qprep.analysis.effects.effect_index import EffectIndex
+from qprep.analysis.effects.effect_kinds import Effect, EffectKind
 from qprep.analysis.effects.lexical_scopes import BindingKind
-from qprep.analysis.effects.mutations import Effect, EffectKind, effects_of
+from qprep.analysis.effects.mutations import effects_of
 from qprep.analysis.effects.outside_effects import OutsideEffects
 from qprep.analysis.effects.points_to import ANY_MODULE, PointsTo
 from qprep.analysis.values.abstract_values import ClassRef, External, Number, Plain, Tensor, Word, options
