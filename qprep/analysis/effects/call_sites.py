@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import ast
-from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from qprep.analysis.effects import silent_calls
 from qprep.analysis.effects.abstract_objects import (
     Anything,
     Below,
@@ -21,268 +17,12 @@ from qprep.analysis.effects.abstract_objects import (
     Reference,
     References,
 )
-from qprep.analysis.effects.lexical_scopes import is_super
-from qprep.analysis.effects.stored_values import SCALARS
-from qprep.analysis.symbols.ast_utils import is_text_method, last_name, walk
+from qprep.analysis.effects.call_arguments import bound, is_bound_method, parameters
+from qprep.analysis.effects.call_uses import Argument, Derived, Meanings, Uses
+from qprep.analysis.effects.lexical_scopes import FileScopes, LexicalScope, is_super
+from qprep.analysis.effects.object_queries import ObjectQueries
+from qprep.analysis.effects.use_search import UseSearch
 from qprep.analysis.values.abstract_values import ClassRef
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
-
-    from qprep.analysis.effects.lexical_scopes import FileScopes, LexicalScope
-    from qprep.analysis.effects.stored_values import StoreTable
-    from qprep.analysis.symbols.module_resolver import Project
-
-# Packages of Python's own whose functions return what they are given, or something that calls it.
-_WRAPPERS = ("builtins.", "functools.", "collections.", "contextlib.", "itertools.", "operator.", "types.", "copy.")
-
-# Functions that call nothing which they are given, and those of them that return what an iterable gives.
-_SCALARS = frozenset(f"builtins.{name}" for name in SCALARS)
-_COPIES = frozenset(
-    f"builtins.{name}" for name in ("dict", "enumerate", "frozenset", "iter", "list", "reversed", "set", "tuple")
-)
-
-MAX_USES = 4000
-"""Uses of one function that are followed. A function used more often counts as called with anything."""
-
-Argument = tuple[ast.expr, "LexicalScope"]
-T = TypeVar("T")
-
-
-class ObjectQueries(Protocol):
-    """The points-to analysis as call sites ask it; `PointsTo` is the implementation."""
-
-    project: Project
-    modules: tuple[str, ...]
-    names: NameTable
-    calls: CallGraph
-
-    @property
-    def stores(self) -> StoreTable:
-        """Values that the project stores in objects without a plain assignment."""
-        ...
-
-    def family(self, cls: ClassRef) -> frozenset[ClassRef]:
-        """A class, its bases and its subclasses, as far as the project defines them."""
-        ...
-
-    def file(self, module: str) -> FileScopes | None:
-        """The scopes of a file of the project."""
-        ...
-
-    def of(self, node: ast.expr, scope: LexicalScope) -> References:
-        """The objects that an expression may refer to."""
-        ...
-
-    def known(self, node: ast.expr, scope: LexicalScope) -> References | None:
-        """The same; None while it may still become known."""
-        ...
-
-    def derived(self, key: Derived, compute: Callable[[], T], empty: T) -> T:
-        """A result that is computed from what expressions may refer to; later ones are merged with it by `|`."""
-        ...
-
-    def attribute(self, owners: References, name: str) -> References:
-        """The objects that an attribute of some objects may refer to."""
-        ...
-
-    def method(self, cls: ClassRef, name: str) -> list[LexicalScope]:
-        """The definitions of a method that an instance of a class, or of a subclass, may run."""
-        ...
-
-    def first_method(self, cls: ClassRef, name: str) -> list[LexicalScope]:
-        """The definitions of a method in the class nearest to `cls` that has any."""
-        ...
-
-    def is_metaclass(self, cls: ClassRef) -> bool:
-        """True if the instances of a class are classes."""
-        ...
-
-    def metaclasses(self, cls: ClassRef) -> set[ClassRef | str]:
-        """The metaclasses that a class and its bases name: of the project, or of other packages by their names."""
-        ...
-
-    def has_virtual_subclasses(self, cls: ClassRef) -> bool:
-        """True if the project may register other classes as subclasses of a class."""
-        ...
-
-
-@dataclass(slots=True)
-class _Names:
-    """The nodes of one file by the last part of their names."""
-
-    loads: dict[str, list[ast.Name | ast.Attribute]] = field(default_factory=lambda: defaultdict(list))
-    stores: dict[str, list[ast.Attribute]] = field(default_factory=lambda: defaultdict(list))
-
-
-class NameTable:
-    """The files and places that read a name or set an attribute."""
-
-    def __init__(self, project: Project, modules: tuple[str, ...]) -> None:
-        self._project = project
-        self._modules = modules
-        self._files: dict[str, _Names] = {}
-        self._readers: dict[str, list[str]] | None = None
-        self._writers: dict[str, list[str]] = defaultdict(list)
-        self._methods: set[str] = set()
-        self._holders: dict[str, list[ClassRef]] = defaultdict(list)
-        self._class_decorators: set[str] = set()
-        self._decorating: list[str] = []  # files with decorated methods
-
-    def loads(self, points_to: ObjectQueries, name: str) -> Iterator[tuple[ast.Name | ast.Attribute, FileScopes]]:
-        """Every read of a name, as a variable or an attribute."""
-        self._survey()
-        for module in (self._readers or {}).get(name, ()):
-            file = points_to.file(module)
-            if file is not None:
-                yield from ((node, file) for node in self._of(file).loads.get(name, ()))
-
-    def reads(self, file: FileScopes, name: str) -> Iterator[ast.Name]:
-        """Every read of a variable of this name in one file."""
-        return (node for node in self._of(file).loads.get(name, ()) if isinstance(node, ast.Name))
-
-    def stores(self, points_to: ObjectQueries, attribute: str) -> Iterator[tuple[ast.Attribute, LexicalScope]]:
-        """Every assignment to an attribute of this name."""
-        self._survey()
-        for module in self._writers.get(attribute, ()):
-            file = points_to.file(module)
-            if file is not None:
-                yield from ((node, file.scope_of(node)) for node in self._of(file).stores.get(attribute, ()))
-
-    def is_method(self, name: str) -> bool:
-        """True if a class of the files defines a method of this name."""
-        self._survey()
-        return name in self._methods
-
-    def decorates_classes(self, name: str) -> bool:
-        """True if a class of the files has a decorator of this name."""
-        self._survey()
-        return name in self._class_decorators
-
-    def method_decorators(self, points_to: ObjectQueries) -> Iterator[tuple[ClassRef, ast.expr, LexicalScope]]:
-        """The decorators of the methods of every class, or what is called to make them, and where they stand."""
-        self._survey()
-        for module in self._decorating:
-            index, file = self._project.index(module), points_to.file(module)
-            for name, entry in index.classes.items() if index is not None and file is not None else ():
-                scope = file.defined(entry.node) if file is not None else None
-                for method in (*entry.methods.values(), *entry.setters.values()) if scope is not None else ():
-                    for node in method.decorator_list:
-                        decorator = node.func if isinstance(node, ast.Call) else node
-                        if not (
-                            isinstance(decorator, ast.Name) and scope is not None and scope.binder(decorator.id) is None
-                        ):
-                            assert scope is not None
-                            yield ClassRef(module, name), decorator, scope
-
-    def holders(self, attribute: str) -> Iterator[ClassRef]:
-        """The classes whose bodies or methods name an attribute."""
-        self._survey()
-        return iter(self._holders.get(attribute, ()))
-
-    def _survey(self) -> None:
-        """Note once which names each file reads and sets; the trees are not held for that."""
-        if self._readers is not None:
-            return
-        self._readers = defaultdict(list)
-        for module in self._modules:
-            index = self._project.index(module)
-            if index is None:
-                continue
-            for name, entry in index.classes.items():
-                self._methods.update(entry.methods)
-                own = {
-                    *entry.values,
-                    *(n.attr for n in walk(entry.node) if isinstance(n, ast.Attribute) and _is_set(n)),
-                }
-                for attribute in own.union(entry.values):
-                    self._holders[attribute].append(ClassRef(module, name))
-                decorators = (d.func if isinstance(d, ast.Call) else d for d in entry.node.decorator_list)
-                self._class_decorators.update(map(last_name, decorators))
-            methods = (method for entry in index.classes.values() for method in entry.methods.values())
-            if any(method.decorator_list for method in methods):
-                self._decorating.append(module)
-            read = {node.id for node in index.of(ast.Name)}
-            written: set[str] = set()
-            for node in index.of(ast.Attribute):
-                (read if isinstance(node.ctx, ast.Load) else written).add(node.attr)
-            for name in read:
-                self._readers[name].append(module)
-            for name in written:
-                self._writers[name].append(module)
-
-    def _of(self, file: FileScopes) -> _Names:
-        if file.module not in self._files:
-            found = self._files[file.module] = _Names()
-            for name in file.index.of(ast.Name):
-                if isinstance(name.ctx, ast.Load):
-                    found.loads[name.id].append(name)
-            for node in file.index.of(ast.Attribute):
-                (found.loads if isinstance(node.ctx, ast.Load) else found.stores)[node.attr].append(node)
-        return self._files[file.module]
-
-
-def _is_set(node: ast.Attribute) -> bool:
-    return not isinstance(node.ctx, ast.Load)
-
-
-_Read = tuple["ast.Name | ast.Attribute", "FileScopes"]
-_ReadsBy = dict[T, dict[_Read, None]]
-
-
-@dataclass(slots=True)
-class _Meanings:
-    """The reads of one name, by what they may be; `unknown`: attributes of objects of which nothing is known."""
-
-    functions: _ReadsBy[LexicalScope] = field(default_factory=lambda: defaultdict(dict))
-    classes: _ReadsBy[ClassRef] = field(default_factory=lambda: defaultdict(dict))
-    unknown: dict[_Read, None] = field(default_factory=dict)
-
-    def reads_of(self, scope: LexicalScope) -> list[_Read]:
-        """The reads that may be a function; a method may be what any unknown object has by its name."""
-        known = self.functions.get(scope, {})
-        return [*known, *self.unknown] if scope.owner is not None else list(known)
-
-    def __or__(self, other: _Meanings) -> _Meanings:
-        return _Meanings(
-            _merged(self.functions, other.functions), _merged(self.classes, other.classes), self.unknown | other.unknown
-        )
-
-
-def _merged(first: _ReadsBy[T], second: _ReadsBy[T]) -> _ReadsBy[T]:
-    return {key: first.get(key, {}) | second.get(key, {}) for key in first | second}
-
-
-@dataclass(slots=True)
-class _Uses:
-    """A call of a function.
-
-    direct   calls whose callee is the function
-    loose    calls of other functions that may call it with any of the objects that they are given
-    unknown  it may be called with anything
-    stored   the objects in whose attributes it is kept
-    """
-
-    direct: dict[tuple[ast.Call, LexicalScope], None] = field(default_factory=dict)
-    loose: dict[tuple[ast.Call, LexicalScope], None] = field(default_factory=dict)
-    unknown: bool = False
-    stored: dict[Argument, None] = field(default_factory=dict)
-
-    def __or__(self, other: _Uses) -> _Uses:
-        return _Uses(
-            self.direct | other.direct,
-            self.loose | other.loose,
-            self.unknown or other.unknown,
-            self.stored | other.stored,
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class Derived:
-    """The key of a result of the call graph, which follows from what expressions may refer to."""
-
-    kind: str
-    subject: object = None
 
 
 class CallGraph:
@@ -294,17 +34,17 @@ class CallGraph:
         self._bound: dict[tuple[ast.Call, LexicalScope, ast.expr], list[str]] = {}
         self._reads: dict[tuple[LexicalScope, str], list[ast.Name]] = {}
 
-    def meanings(self, name: str) -> _Meanings:
+    def meanings(self, name: str) -> Meanings:
         """The possible values of each read of a name."""
-        return self._points_to.derived(Derived("meanings", name), lambda: self._find_meanings(name), _Meanings())
+        return self._points_to.derived(Derived("meanings", name), lambda: self._find_meanings(name), Meanings())
 
-    def _find_meanings(self, name: str) -> _Meanings:
-        found = _Meanings()
+    def _find_meanings(self, name: str) -> Meanings:
+        found = Meanings()
         for node, file in self._points_to.names.loads(self._points_to, name):
             self._read(node, file, found)
         return found
 
-    def _read(self, node: ast.Name | ast.Attribute, file: FileScopes, found: _Meanings) -> None:
+    def _read(self, node: ast.Name | ast.Attribute, file: FileScopes, found: Meanings) -> None:
         scope = file.scope_of(node)
         receiver = self._points_to.known(node.value, scope) if isinstance(node, ast.Attribute) else frozenset()
         if receiver is None:
@@ -406,8 +146,8 @@ class CallGraph:
         """The parameters of a function that a call may bind one of its arguments to."""
         key = (call, scope, value)
         if key not in self._bound:
-            shifts = (1, 0) if _is_bound_method(scope) else (0,)
-            names = _parameters(scope)
+            shifts = (1, 0) if is_bound_method(scope) else (0,)
+            names = parameters(scope)
             self._bound[key] = [n for n in names if any(found is value for found in bound(call, scope, n, shifts))]
         return self._bound[key]
 
@@ -421,12 +161,12 @@ class CallGraph:
     def parameters_of(self, call: ast.Call, where: LexicalScope, scope: LexicalScope, value: ast.expr) -> list[str]:
         """The same, for a call in a scope, by what is known of its callee."""
         shifts = self.shifts(call, where, scope)
-        return [n for n in _parameters(scope) if any(found is value for found in bound(call, scope, n, shifts))]
+        return [n for n in parameters(scope) if any(found is value for found in bound(call, scope, n, shifts))]
 
     def shifts(self, call: ast.Call, where: LexicalScope, scope: LexicalScope) -> tuple[int, ...]:
         """The number of parameters in front of the first argument's: `self`, if the call is of a class
         or of a method of an object."""
-        if not _is_bound_method(scope):
+        if not is_bound_method(scope):
             return (0,)
         if not isinstance(call.func, ast.Attribute):
             bases = [reference.base for reference in self._points_to.of(call.func, where)]
@@ -446,321 +186,9 @@ class CallGraph:
             return False
         return len(home.bindings[node.id]) == 1 and not self._points_to.is_metaclass(home.owner)
 
-    def uses(self, scope: LexicalScope) -> _Uses:
+    def uses(self, scope: LexicalScope) -> Uses:
         """A call of a function."""
         return self._of(scope)
 
-    def _of(self, scope: LexicalScope) -> _Uses:
-        return self._points_to.derived(Derived("uses", scope), lambda: _UseSearch(self._points_to, scope).uses, _Uses())
-
-
-def _is_bound_method(scope: LexicalScope) -> bool:
-    return scope.owner is not None and not scope.has_decorator("staticmethod")
-
-
-def bound(call: ast.Call, scope: LexicalScope, name: str, shifts: Sequence[int]) -> Iterator[ast.expr]:
-    """The arguments of a call that may be bound to a parameter, with some parameters left out in front.
-
-    The rules are Python's: what is bound by its place or by its own name is not bound by `**` as well.
-    """
-    arguments = scope.arguments
-    if arguments is None:
-        return
-    if arguments.vararg is not None and name == arguments.vararg.arg:
-        yield from _beyond(call.args, len(scope.positional) - max(shifts))
-        return
-    by_place_alone = {arg.arg for arg in arguments.posonlyargs}
-    if arguments.kwarg is not None and name == arguments.kwarg.arg:
-        known = {*scope.positional, *(arg.arg for arg in arguments.kwonlyargs)} - by_place_alone
-        yield from (keyword.value for keyword in call.keywords if keyword.arg not in known)
-        return
-    if name not in by_place_alone and (named := [each.value for each in call.keywords if each.arg == name]):
-        yield from named
-        return
-    is_bound = name in scope.positional
-    for place in (scope.positional.index(name) - shift for shift in shifts if name in scope.positional):
-        yield from _at(call.args, place)
-        is_bound &= place < 0 or _is_sure(call.args, place)
-    if not is_bound and name not in by_place_alone:
-        yield from (keyword.value for keyword in call.keywords if keyword.arg is None)
-
-
-def _is_sure(args: Sequence[ast.expr], place: int) -> bool:
-    """True if one argument alone can have this place: no `*` stands in front of it."""
-    return 0 <= place < len(args) and not any(isinstance(arg, ast.Starred) for arg in args[: place + 1])
-
-
-def _at(args: Sequence[ast.expr], place: int) -> Iterator[ast.expr]:
-    """The arguments that may have a place among all: behind a `*`, which may be empty, each may have any further."""
-    if _is_sure(args, place):
-        yield args[place]
-        return
-    stars = 0
-    for index, arg in enumerate(args):
-        if (stars or isinstance(arg, ast.Starred)) and index - stars <= place:
-            yield arg.value if isinstance(arg, ast.Starred) else arg
-        stars += isinstance(arg, ast.Starred)
-
-
-def _beyond(args: Sequence[ast.expr], count: int) -> Iterator[ast.expr]:
-    """The arguments that may come after the first `count`."""
-    has_star = False
-    for index, arg in enumerate(args):
-        has_star |= isinstance(arg, ast.Starred)
-        if has_star or index >= count:
-            yield arg
-
-
-class _UseSearch:
-    """Follows a function from where it is defined to where it is called."""
-
-    def __init__(self, points_to: ObjectQueries, scope: LexicalScope) -> None:
-        self.points_to = points_to
-        self.scope = scope
-        self.uses = _Uses()
-        self._seen: set[ast.AST] = set()
-        self._wrapped: set[ast.AST] = set()  # values that call the function with other arguments in front
-        self._is_wrapped = False
-        self._waiting: list[tuple[ast.expr, FileScopes]] = []
-        self._start()
-        self._run()
-
-    def _start(self) -> None:
-        scope = self.scope
-        if isinstance(scope.node, ast.Lambda):
-            self._add(scope.node, scope.file)
-            return
-        meanings = self.points_to.calls.meanings
-        for node, file in meanings(scope.name).reads_of(scope):
-            self._add(node, file)
-        owner = scope.owner
-        if scope.name in ("__init__", "__new__") and owner is not None:
-            made = (owner, *self.points_to.project.subclasses(owner))
-            for cls in (each for each in made if scope in self.points_to.first_method(each, scope.name)):
-                for node, file in meanings(_short(cls)).classes.get(cls, ()):
-                    self._add(node, file)
-        if scope.name == "__call__" and owner is not None:
-            self._add_instances(self.points_to.family(owner))
-        for decorator in getattr(scope.node, "decorator_list", ()):
-            self._decorated(decorator, scope)
-
-    def _add_instances(self, classes: Iterable[ClassRef]) -> None:
-        """Follow the objects of classes: where they are made, and as `self` in their methods."""
-        meanings = self.points_to.calls.meanings
-        for cls in classes:
-            for node, file in meanings(_short(cls)).classes.get(cls, ()):
-                parent = file.parents.get(node)
-                if isinstance(parent, ast.Call) and parent.func is node:
-                    self._add(parent, file)
-            file_of_class = self.points_to.file(cls.module)
-            for method in file_of_class.functions() if file_of_class is not None else ():
-                if method.receiver is not None and method.owner == cls:
-                    for read in self.points_to.calls.reads(method, method.receiver):
-                        parent = method.file.parents.get(read)
-                        if not isinstance(parent, ast.Attribute):
-                            self._add(read, method.file)
-
-    def _add(self, node: ast.expr, file: FileScopes) -> None:
-        if node in self._seen:
-            return
-        self._seen.add(node)
-        if len(self._seen) > MAX_USES:
-            self.uses.unknown = True
-            return
-        if self._is_wrapped:
-            self._wrapped.add(node)
-        self._waiting.append((node, file))
-
-    def _run(self) -> None:
-        while self._waiting and not self.uses.unknown:
-            node, file = self._waiting.pop()
-            self._is_wrapped = node in self._wrapped
-            self._follow(node, file)
-
-    def _decorated(self, decorator: ast.expr, scope: LexicalScope) -> None:
-        """A decorator of the project is called with the function."""
-        if scope.parent is None:
-            return
-        named = decorator.func if isinstance(decorator, ast.Call) else decorator
-        if isinstance(named, ast.Attribute) and isinstance(named.value, ast.Name):
-            home = scope.parent.binder(named.value.id)  # `@function.register`: calls of that function may run this one
-            if home is not None:
-                self._follow_variable(home, named.value.id)
-        for reference in self.points_to.of(decorator, scope.parent):
-            if isinstance(reference.base, FunctionObject):
-                self._follow_first_parameter(reference.base.scope)
-
-    def _follow_first_parameter(self, function: LexicalScope) -> None:
-        arguments = function.arguments
-        positional = [*arguments.posonlyargs, *arguments.args] if arguments is not None else []
-        if positional:
-            self._follow_variable(function, positional[0].arg)
-
-    def _follow_variable(self, scope: LexicalScope, name: str) -> None:
-        for node in self.points_to.calls.reads(scope, name):
-            self._add(node, scope.file)
-
-    def _follow(self, node: ast.expr, file: FileScopes) -> None:  # noqa: C901, PLR0912  (one case a node type)
-        """The destinations of an expression's value."""
-        parent = file.parents.get(node)
-        match parent:
-            case ast.Call(func=func) if func is node:
-                uses = self.uses.loose if self._is_wrapped else self.uses.direct
-                uses[parent, file.scope_of(parent)] = None
-            case ast.Call():
-                self._given(parent, node, file)
-            case ast.keyword():
-                call = file.parents.get(parent)
-                if isinstance(call, ast.Call):
-                    self._given(call, node, file)
-            case ast.Assign(targets=targets):
-                for target in targets:
-                    self._stored(target, file)
-            case ast.AnnAssign(target=target) | ast.NamedExpr(target=target):
-                self._stored(target, file)
-                if isinstance(parent, ast.NamedExpr):
-                    self._add(parent, file)
-            case ast.For(target=target) | ast.comprehension(target=target):
-                self._stored(target, file)
-            case ast.Return() | ast.Yield():
-                self._returned(file.scope_of(parent))
-            case ast.Lambda(body=body) if body is node:
-                self._returned(file.defined(parent))
-            case ast.Attribute():
-                self._from_container(parent, file)
-            case ast.Subscript(slice=index) if index is node:
-                pass  # a key: what is looked up by it is another object
-            case ast.Compare() | ast.FormattedValue() | ast.UnaryOp():
-                pass
-            case ast.BinOp(op=op) if not isinstance(op, ast.Add | ast.Mult | ast.BitOr | ast.Mod):
-                pass  # no operation on functions or containers
-            case ast.expr():
-                self._add(parent, file)  # containers, conditions, comprehensions
-            case ast.withitem(optional_vars=ast.expr() as target):
-                self._stored(target, file)
-            case ast.arguments():
-                self._default_of(parent, node, file)
-            case _:
-                pass  # statements that keep nothing; decorators and bases, which are followed from the definition
-
-    def _from_container(self, attribute: ast.Attribute, file: FileScopes) -> None:
-        """`callbacks.values()`, `fn.__name__`: what a container holds comes out of its methods."""
-        parent = file.parents.get(attribute)
-        if isinstance(parent, ast.Call) and parent.func is attribute:
-            self._add(parent, file)
-
-    def _given(self, call: ast.Call, node: ast.expr, file: FileScopes) -> None:
-        """The function is an argument."""
-        scope = file.scope_of(call)
-        callees = self.points_to.known(call.func, scope)
-        if callees is None or is_text_method(call.func) or _is_of(callees, _SCALARS):
-            return
-        if _is_of(callees, _COPIES) and len(call.args) == 1:
-            self._add(call, file)
-            return
-        functions = [function for each in callees for function in self._run_by(each)]
-        for function in functions:
-            for name in self.points_to.calls.bound_names(call, function, node):
-                self._follow_variable(function, name)
-        if not functions:
-            names = [reference.base.name for reference in callees if isinstance(reference.base, Named)]
-            if len(names) < len(callees) or not names or any(silent_calls.may_call(name, call, node) for name in names):
-                self.uses.loose[call, scope] = None
-            if any(name.startswith(_WRAPPERS) and not name.startswith(silent_calls.COPIES_NAMES) for name in names):
-                self._is_wrapped = True
-                self._add(call, file)  # functools.partial, lru_cache … return what calls it
-            if isinstance(call.func, ast.Attribute) and last_name(call.func) in (
-                "append",
-                "add",
-                "setdefault",
-                "insert",
-            ):
-                self._stored_in(call.func.value, file)
-
-    def _run_by(self, callee: Reference) -> list[LexicalScope]:
-        """The functions of the project that a call of an object runs."""
-        match callee.base:
-            case FunctionObject(scope=function):
-                return [function]
-            case ClassObject(cls=ClassRef() as cls):
-                return self.points_to.method(cls, "__init__")
-        return []
-
-    def _stored_in(self, container: ast.expr, file: FileScopes) -> None:
-        match container:
-            case ast.Name() | ast.Attribute():
-                self._stored(container, file)
-            case _:
-                self.uses.unknown = True
-
-    def _stored(self, target: ast.expr, file: FileScopes) -> None:
-        """The function is assigned."""
-        match target:
-            case ast.Name(id=name):
-                home = file.scope_of(target).binder(name)
-                if home is not None:
-                    self._follow_variable(home, name)
-                    if home.node is file.index.tree:
-                        self._follow_global(file, name)
-            case ast.Attribute(value=value, attr=attribute):
-                self.uses.stored[value, file.scope_of(target)] = None
-                for node, other in self.points_to.names.loads(self.points_to, attribute):
-                    if isinstance(node, ast.Attribute):
-                        self._add(node, other)
-            case ast.Subscript(value=value):
-                self._stored_in(value, file)
-            case ast.Tuple(elts=parts) | ast.List(elts=parts):
-                for part in parts:
-                    self._stored(part, file)
-            case ast.Starred(value=value):
-                self._stored(value, file)
-            case _:
-                self.uses.unknown = True
-
-    def _follow_global(self, file: FileScopes, name: str) -> None:
-        """Reads of a module's variable in other files."""
-        for node, other in self.points_to.names.loads(self.points_to, name):
-            if other is file:
-                continue
-            found = self.points_to.of(node, other.scope_of(node))
-            if any(isinstance(r.base, FunctionObject) and r.base.scope is self.scope for r in found):
-                self._add(node, other)
-
-    def _returned(self, function: LexicalScope | None) -> None:
-        """The function is returned: calls of the function around it evaluate to it."""
-        if function is None or not function.is_function:
-            return
-        if function is self.scope:
-            return
-        for call, where in self.points_to.calls.uses(function).direct:
-            self._add(call, where.file)
-        for scope in self.points_to.calls.decorated_by(function):
-            for node, file in self.points_to.calls.meanings(scope.name).reads_of(scope):
-                self._add(node, file)
-
-    def _default_of(self, arguments: ast.arguments, node: ast.expr, file: FileScopes) -> None:
-        """The function is the default of a parameter."""
-        function = file.defined(file.parents[arguments]) if arguments in file.parents else None
-        if function is None:
-            self.uses.unknown = True
-            return
-        for name in _parameters(function):
-            self._follow_variable(function, name)
-
-
-def _is_of(callees: References, names: frozenset[str]) -> bool:
-    """True if all functions that a call may run are among those of some names."""
-    return bool(callees) and all(isinstance(each.base, Named) and each.base.name in names for each in callees)
-
-
-def _short(cls: ClassRef) -> str:
-    return cls.name.rpartition(".")[2].partition(":")[0]
-
-
-def _parameters(function: LexicalScope) -> list[str]:
-    arguments = function.arguments
-    if arguments is None:
-        return []
-    every = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
-    every += [arg for arg in (arguments.vararg, arguments.kwarg) if arg is not None]
-    return [arg.arg for arg in every]
+    def _of(self, scope: LexicalScope) -> Uses:
+        return self._points_to.derived(Derived("uses", scope), lambda: UseSearch(self._points_to, scope).uses, Uses())
