@@ -26,8 +26,9 @@ from qprep.rewriting.safety import child_loops, instance_uses, nested_paths
 from qprep.rewriting.safety.observability import holds_no_state, made_of
 
 if TYPE_CHECKING:
+    from qprep.analysis.effects.class_facts import ModuleClass
     from qprep.analysis.effects.effect_kinds import Effect
-    from qprep.analysis.effects.effect_table import EffectTable, ModuleClass
+    from qprep.analysis.effects.effect_table import EffectTable
     from qprep.rewriting.composed_edits import Piece
     from qprep.rewriting.fix_scope import Scope
     from qprep.rewriting.fix_session import RewriteContext
