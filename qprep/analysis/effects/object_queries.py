@@ -92,6 +92,10 @@ class ObjectQueries(Protocol):
         """True if the instances of a class are classes."""
         ...
 
+    def may_keep_items(self, cls: ClassRef) -> bool:
+        """True if instances of a class, or of a subclass, may be containers, which count as what is put into them."""
+        ...
+
     def metaclasses(self, cls: ClassRef) -> set[ClassRef | str]:
         """The metaclasses that a class and its bases name: of the project, or of other packages by their names."""
         ...

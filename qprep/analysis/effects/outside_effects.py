@@ -27,8 +27,8 @@ from qprep.analysis.effects.abstract_objects import (
 from qprep.analysis.effects.class_conditions import conditions, failing
 from qprep.analysis.effects.implicit_calls import is_property
 from qprep.analysis.effects.lexical_scopes import BindingKind, assigned_value
+from qprep.analysis.effects.python_classes import OF_CONTAINERS
 from qprep.analysis.effects.recursive_results import RecursiveResults
-from qprep.analysis.effects.stored_values import OF_CONTAINERS
 from qprep.analysis.effects.visit_rounds import DEFERRED, VisitRound, blocks, goes_through_tensors, is_fresh
 from qprep.analysis.values.abstract_values import ClassRef, External
 

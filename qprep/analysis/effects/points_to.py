@@ -61,6 +61,7 @@ from qprep.analysis.effects.class_conditions import (
     may_bind,
     needed_behind,
 )
+from qprep.analysis.effects.handed_back import may_hand_back
 from qprep.analysis.effects.implicit_calls import BINARY_METHODS, ImplicitCalls, is_property, operator_methods
 from qprep.analysis.effects.lexical_scopes import (
     ANY_ATTRIBUTE,
@@ -74,13 +75,14 @@ from qprep.analysis.effects.lexical_scopes import (
 from qprep.analysis.effects.listings import is_module_in, module_beside
 from qprep.analysis.effects.method_calls import attribute_reads
 from qprep.analysis.effects.name_table import NameTable
-from qprep.analysis.effects.python_classes import holds_no_items
-from qprep.analysis.effects.stored_values import OF_CONTAINERS, SCALARS, Addition, AttributeStore, Kept, StoreTable
+from qprep.analysis.effects.python_classes import OF_CONTAINERS, holds_no_items
+from qprep.analysis.effects.stored_values import SCALARS, Addition, AttributeStore, Kept, StoreTable
 from qprep.analysis.effects.straight_line import last_value
+from qprep.analysis.effects.tensor_expressions import names_operation_of_tensors
 from qprep.analysis.places import Place
 from qprep.analysis.symbols.ast_utils import dotted_text, is_text_method, last_name
 from qprep.analysis.values.abstract_values import ClassRef, External, FunctionRef, options
-from qprep.foundation.catalogue.module_attributes import NN_MODULE_ATTRIBUTES, PARTS_OF_COMPOUNDS
+from qprep.foundation.catalogue.module_attributes import NN_MODULE_ATTRIBUTES, PARTS_OF_COMPOUNDS, VALUES_OF_TENSORS
 
 if TYPE_CHECKING:
     from qprep.analysis.symbols.module_resolver import Project
@@ -164,6 +166,9 @@ _MODULES = frozenset(("torch.nn.Module", "torch.nn.modules.Module", "torch.nn.mo
 _ROOTS = frozenset(("builtins.object", "typing.Generic", "typing.Protocol", "abc.ABC"))
 
 _TORCH_CONTAINERS = frozenset(("ModuleDict", "ModuleList", "Sequential"))
+_NAMESPACES = (Named, ClassObject, FunctionObject)
+"""Objects whose attributes code finds by their names: modules, classes, functions."""
+
 _CONTAINERS = frozenset(("Sequential", "ModuleList", "ModuleDict", "DataParallel", "DistributedDataParallel"))
 
 
@@ -540,7 +545,7 @@ class PointsTo:
         bindings = scope.bindings.get(name, ())
         if bindings and all(b.kind in (BindingKind.IMPORT, BindingKind.DEFINITION) for b in bindings):
             return found
-        if name == scope.receiver and scope.owner is not None and not self._may_keep_items(scope.owner):
+        if name == scope.receiver and scope.owner is not None and not self.may_keep_items(scope.owner):
             return found
         found |= self._get(_Kept(scope, name))
         return found | self._set_in_module(scope, name) if scope.parent is None else found
@@ -996,7 +1001,9 @@ class PointsTo:
         for base in {_without_place(each.base) for each in references}:
             if not self._has_known_values(base):
                 found |= self._attribute_of(Reference(base), name)
-        if any(_is_holder(each.base) for each in references):  # it may hold any of the others
+        if not self._is_value(name) and any(
+            _is_holder(each.base) for each in references
+        ):  # it may hold any of the others
             found |= {each for each in references if isinstance(each.base, Instance | Made | Held | Below)}
         return frozenset(found)
 
@@ -1044,7 +1051,9 @@ class PointsTo:
             case Holder():
                 return self._get(_Outside(name, of_foreign=True))
             case HolderOf(owner=around):  # `nn.DataParallel(model).module`
-                return NOTHING if self._may_have(around, name) else frozenset((Reference(around),))
+                return (
+                    NOTHING if self._is_value(name) or self._may_have(around, name) else frozenset((Reference(around),))
+                )
             case Made() | Held() | Below() | Many():
                 if name in DICTIONARIES:
                     return self.below(frozenset((reference,))) | {CHILD_NAME}
@@ -1055,6 +1064,10 @@ class PointsTo:
                 owner = base.name if isinstance(base, Made) else None
                 return frozenset((Reference(Held(owner, name)),)) | self._set_outside(name)
         return NOTHING
+
+    def _is_value(self, name: str) -> bool:
+        """True for an attribute of tensors that holds a number, a type or a place; no code of the project sets it."""
+        return name in VALUES_OF_TENSORS and not self._is_an_attribute(name)
 
     def _may_have(self, base: Base, name: str) -> bool:
         """True if an object may have an attribute; False for a module of which reading it is an error."""
@@ -1362,8 +1375,8 @@ class PointsTo:
         found = _union(result for result in results if result is not None)
         if None in results:
             found |= self._of_unknown_call(node, scope)
-        if any(isinstance(each.base, Held | Below) for each in callees):  # called as functions, without their owner
-            found |= self._of_arguments(node, scope)
+        if self._may_get_back(callees):
+            found |= self._of_arguments(node, scope)  # called as functions, without their owner
         if isinstance(node.func, ast.Attribute):
             owners = self._get(node.func.value, scope)
             is_container = node.func.attr in OF_CONTAINERS and not self._defines(owners, node.func.attr)
@@ -1372,6 +1385,34 @@ class PointsTo:
         if any(_is_holder(each.base) for each in callees):  # a weak reference, a class made by a call
             found |= {each for each in callees if isinstance(each.base, Instance | Made | Held | Below)}
         return found
+
+    def _may_get_back(self, callees: References) -> bool:
+        """True if one of several modules that an object holds may return what it is given."""
+        if not any(isinstance(each.base, Held | Below) for each in callees):
+            return False
+        for base in {each.base for each in callees}:
+            if isinstance(base, Held | Below) and not self._has_known_values(base):
+                return True
+            if isinstance(base, Instance) and any(map(may_hand_back, self.method(base.cls, "forward"))):
+                return True
+        return False
+
+    def _is_operation_of_tensors(self, node: ast.Call, scope: LexicalScope) -> bool:
+        """True for `x.mean(dim=1)`, whatever `x` may be: a tensor's method that no code of the project defines.
+
+        It is given nothing but numbers, texts and tensors.
+        """
+        func = node.func
+        if not isinstance(func, ast.Attribute) or not names_operation_of_tensors(func.attr):
+            return False
+        if self.names.is_method(func.attr) or self._is_an_attribute(func.attr):
+            return False
+        owners = self._get(func.value, scope)
+        if not owners or any(isinstance(each.base, _NAMESPACES) for each in owners):
+            return False
+        values = (*node.args, *(keyword.value for keyword in node.keywords))
+        given = any(self._get(value, scope) for value in values)
+        return not given and not self._of_methods(owners, "__getattr__", "__getattribute__")
 
     def _of_module_method(self, node: ast.Call, func: ast.Attribute, scope: LexicalScope) -> References | None:
         """The result of a method of nn.Module; None for another method."""
@@ -1388,8 +1429,10 @@ class PointsTo:
         return receiver if name in RETURNS_SELF and not self._defines(receiver, name) else None
 
     def _of_listing(self, node: ast.Call, scope: LexicalScope) -> References | None:
-        """The result of a method of nn.Module, also of `getattr(x, "children")()`; None for another call."""
+        """The result of a method of nn.Module, also of `getattr(x, "children")()`, or of tensors; None for others."""
         func = node.func
+        if self._is_operation_of_tensors(node, scope):
+            return NOTHING
         if isinstance(func, ast.Attribute):
             return self._of_module_method(node, func, scope)
         if not isinstance(func, ast.Call):
@@ -1477,6 +1520,8 @@ class PointsTo:
             made = frozenset((Reference(Made(name, Place.of(scope.file.module, node))),))
             return made | self._with_parts(self._of_arguments(node, scope)) if last in _CONTAINERS else made
         found = self._of_arguments(node, scope, name)
+        if silent_calls.calls_later(name) and all(isinstance(each.base, FunctionObject) for each in found):
+            return found
         if any(dotted_text(argument) == "getattr" for argument in node.args):
             found |= self.below(found)  # functools.reduce(getattr, path, model)
         if last[:1].isupper() or last == ANY_OF_PACKAGE:
@@ -1503,7 +1548,8 @@ class PointsTo:
         for value in values:
             given = self._get(value, scope)
             functions = [each.base for each in given if isinstance(each.base, FunctionObject)]
-            if functions and (not name or silent_calls.may_call(name, node, value)):
+            runs_them = not name or (silent_calls.may_call(name, node, value) and not silent_calls.calls_later(name))
+            if functions and runs_them:
                 found |= _union(self._get(_Result(function.scope)) for function in functions)
             found |= given
         if not name.startswith("builtins.") and any(isinstance(each.base, Instance | Made | Below) for each in found):
@@ -1642,7 +1688,7 @@ class PointsTo:
                 return not name.startswith("torch.nn.") or is_torch_container(name)
         return True
 
-    def _may_keep_items(self, cls: ClassRef) -> bool:
+    def may_keep_items(self, cls: ClassRef) -> bool:
         """True if instances of a class, or of a subclass, may be containers, which count as what is put into them."""
         return any(map(self._may_be_container, (cls, *self.project.subclasses(cls))))
 

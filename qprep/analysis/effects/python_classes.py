@@ -3,6 +3,12 @@
 from __future__ import annotations
 
 import sys
+from collections import deque
+
+OF_CONTAINERS = frozenset(
+    name for kind in (dict, list, set, tuple, deque) for name in dir(kind) if not name.startswith("__")
+)
+"""The methods of Python's own containers."""
 
 _GIVES = frozenset(("__call__", "__getitem__", "__iter__", "__next__", "get", "pop"))
 """Methods by which an object gives what was put into it."""

@@ -104,6 +104,11 @@ def may_call(name: str, call: ast.Call, value: ast.expr) -> bool:
     return rest not in SILENT_BUILTINS or rest in _CALLING_BUILTINS
 
 
+def calls_later(name: str) -> bool:
+    """True for Python's own classes whose objects keep a function: it runs when the object is called, not before."""
+    return name in ("functools.partial", "functools.partialmethod")
+
+
 def packs_again(name: str) -> bool:
     """True for Python's own functions that return what they are given, a copy, or its items, and parts of neither."""
     package, _, rest = name.partition(".")

@@ -7,12 +7,14 @@ comes from, so every alias of it sees the value: `items = self.items; items.appe
 from __future__ import annotations
 
 import ast
-from collections import defaultdict, deque
+from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from qprep.analysis.effects.attribute_names import ANY_NAME, may_be, patterns_of
 from qprep.analysis.effects.lexical_scopes import BindingKind, assigned_value
+from qprep.analysis.effects.python_classes import OF_CONTAINERS
+from qprep.analysis.effects.tensor_expressions import is_operation_of_torch, is_tensor
 from qprep.analysis.symbols.ast_utils import last_name
 from qprep.foundation.catalogue.module_attributes import NN_MODULE_ATTRIBUTES
 
@@ -30,11 +32,6 @@ KEEPERS = frozenset(
      "symmetric_difference_update", "update"]
 )  # fmt: skip
 """Methods of containers that keep texts as they are; what other methods do with a text is another text."""
-
-OF_CONTAINERS = frozenset(
-    name for kind in (dict, list, set, tuple, deque) for name in dir(kind) if not name.startswith("__")
-)
-"""The methods of Python's own containers."""
 
 SCALARS = frozenset(
     ["abs", "all", "any", "bool", "callable", "divmod", "float", "format", "hasattr", "hash", "id", "int", "isinstance",
@@ -171,7 +168,7 @@ class StoreTable:
             self._keep(
                 AttributeStore(owner, patterns_of(node.slice, scope), (value,), scope, _is_of_module(node.value))
             )
-        if not is_variables:  # what is iterated over a dictionary are its keys
+        if not is_variables and not is_tensor(node.value, scope):  # what is iterated over a dictionary are its keys
             kept = (value, None if isinstance(node.slice, ast.Constant | ast.Slice) else node.slice)
             self._note(node.value, Addition(tuple(each for each in kept if each is not None), scope))
 
@@ -224,8 +221,8 @@ class StoreTable:
                         waiting += self._note_variable(home, name, addition)
                 case ast.Attribute(attr=name):
                     self._attributes[name].append(Kept(addition, node, scope))
-                case ast.Call(func=func) if _is_scalar(func, scope):
-                    pass  # `len(items)` is no other name for the items
+                case ast.Call(func=func) if _is_scalar(func, scope) or is_operation_of_torch(node, scope):
+                    pass  # `len(items)` is no other name for the items, and a tensor that is made of others is none
                 case ast.Call(func=func, args=arguments):
                     self._results[last_name(func)].append(addition)
                     waiting += [(func.value, scope)] if isinstance(func, ast.Attribute) else []

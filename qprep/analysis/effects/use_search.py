@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import ast
+from collections import defaultdict
 from collections.abc import Iterable
+from dataclasses import dataclass
 
-from qprep.analysis.effects import silent_calls
+from qprep.analysis.effects import item_paths, silent_calls
 from qprep.analysis.effects.abstract_objects import ClassObject, FunctionObject, Named, Reference, References
-from qprep.analysis.effects.call_arguments import parameters
 from qprep.analysis.effects.call_uses import Uses
+from qprep.analysis.effects.item_paths import ANYWHERE, Path
 from qprep.analysis.effects.lexical_scopes import FileScopes, LexicalScope
 from qprep.analysis.effects.object_queries import ObjectQueries
 from qprep.analysis.effects.stored_values import SCALARS
@@ -17,13 +19,30 @@ from qprep.analysis.values.abstract_values import ClassRef
 
 # Packages of Python's own whose functions return what they are given, or something that calls it.
 _WRAPPERS = ("builtins.", "functools.", "collections.", "contextlib.", "itertools.", "operator.", "types.", "copy.")
+
 # Functions that call nothing which they are given, and those of them that return what an iterable gives.
 _SCALARS = frozenset(f"builtins.{name}" for name in SCALARS)
+_DICTIONARIES = frozenset(("builtins.dict", "collections.OrderedDict"))
 _COPIES = frozenset(
     f"builtins.{name}" for name in ("dict", "enumerate", "frozenset", "iter", "list", "reversed", "set", "tuple")
 )
+
 MAX_USES = 4000
 """Uses of one function that are followed. A function used more often counts as called with anything."""
+
+_OF_CLASSES = frozenset(("__call__", "__init__", "__new__"))
+
+MAX_ENTRIES = 24
+"""Calls of one function that are distinguished; what it returns of further ones goes back to all of its calls."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """The call by which a function got the value that is followed in it."""
+
+    function: LexicalScope
+    call: ast.Call
+    file: FileScopes
 
 
 class UseSearch:
@@ -33,10 +52,15 @@ class UseSearch:
         self.points_to = points_to
         self.scope = scope
         self.uses = Uses()
-        self._seen: set[ast.AST] = set()
+        self._seen: set[tuple[ast.AST, Path, _Entry | None]] = set()
         self._wrapped: set[ast.AST] = set()  # values that call the function with other arguments in front
         self._is_wrapped = False
-        self._waiting: list[tuple[ast.expr, FileScopes]] = []
+        # Where the function sits in the value that is followed. Classes, and what a decorator makes, may have items.
+        is_itself = scope.name not in _OF_CLASSES and not getattr(scope.node, "decorator_list", ())
+        self._path: Path = () if is_itself else ANYWHERE
+        self._entry: _Entry | None = None  # of the function that the value is in; None: any call of it
+        self._entries: dict[LexicalScope, set[_Entry]] = defaultdict(set)
+        self._waiting: list[tuple[ast.expr, FileScopes, Path, _Entry | None]] = []
         self._start()
         self._run()
 
@@ -75,20 +99,22 @@ class UseSearch:
                         if not isinstance(parent, ast.Attribute):
                             self._add(read, method.file)
 
-    def _add(self, node: ast.expr, file: FileScopes) -> None:
-        if node in self._seen:
+    def _add(self, node: ast.expr, file: FileScopes, path: Path | None = None) -> None:
+        """Follow an expression that holds the function, in the same place as before unless a path is given."""
+        path = self._path if path is None else path
+        if (node, path, self._entry) in self._seen:
             return
-        self._seen.add(node)
+        self._seen.add((node, path, self._entry))
         if len(self._seen) > MAX_USES:
             self.uses.unknown = True
             return
         if self._is_wrapped:
             self._wrapped.add(node)
-        self._waiting.append((node, file))
+        self._waiting.append((node, file, path, self._entry))
 
     def _run(self) -> None:
         while self._waiting and not self.uses.unknown:
-            node, file = self._waiting.pop()
+            node, file, self._path, self._entry = self._waiting.pop()
             self._is_wrapped = node in self._wrapped
             self._follow(node, file)
 
@@ -111,14 +137,16 @@ class UseSearch:
         if positional:
             self._follow_variable(function, positional[0].arg)
 
-    def _follow_variable(self, scope: LexicalScope, name: str) -> None:
+    def _follow_variable(self, scope: LexicalScope, name: str, path: Path | None = None) -> None:
         for node in self.points_to.calls.reads(scope, name):
-            self._add(node, scope.file)
+            self._add(node, scope.file, path)
 
     def _follow(self, node: ast.expr, file: FileScopes) -> None:  # noqa: C901, PLR0912  (one case a node type)
         """The destinations of an expression's value."""
         parent = file.parents.get(node)
         match parent:
+            case ast.Call(func=func) if func is node and not item_paths.may_be_called(self._path):
+                pass  # a dictionary is not called
             case ast.Call(func=func) if func is node:
                 uses = self.uses.loose if self._is_wrapped else self.uses.direct
                 uses[parent, file.scope_of(parent)] = None
@@ -129,15 +157,21 @@ class UseSearch:
                 if isinstance(call, ast.Call):
                     self._given(call, node, file)
             case ast.Assign(targets=targets):
+                path, entry = self._path, self._entry
                 for target in targets:
+                    self._path, self._entry = path, entry
                     self._stored(target, file)
             case ast.AnnAssign(target=target) | ast.NamedExpr(target=target):
                 self._stored(target, file)
                 if isinstance(parent, ast.NamedExpr):
                     self._add(parent, file)
             case ast.For(target=target) | ast.comprehension(target=target):
-                self._stored(target, file)
+                each = item_paths.iterated(self._path)
+                if each is not None:
+                    self._path = each
+                    self._stored(target, file)
             case ast.Return() | ast.Yield():
+                self._path = ANYWHERE if isinstance(parent, ast.Yield) else self._path
                 self._returned(file.scope_of(parent))
             case ast.Lambda(body=body) if body is node:
                 self._returned(file.defined(parent))
@@ -149,8 +183,10 @@ class UseSearch:
                 pass
             case ast.BinOp(op=op) if not isinstance(op, ast.Add | ast.Mult | ast.BitOr | ast.Mod):
                 pass  # no operation on functions or containers
-            case ast.expr():
-                self._add(parent, file)  # containers, conditions, comprehensions
+            case ast.expr():  # containers, conditions, comprehensions
+                inner = item_paths.through(self._path, parent, node)
+                if inner is not None:
+                    self._add(parent, file, inner)
             case ast.withitem(optional_vars=ast.expr() as target):
                 self._stored(target, file)
             case ast.arguments():
@@ -159,10 +195,23 @@ class UseSearch:
                 pass  # statements that keep nothing; decorators and bases, which are followed from the definition
 
     def _from_container(self, attribute: ast.Attribute, file: FileScopes) -> None:
-        """`callbacks.values()`, `fn.__name__`: what a container holds comes out of its methods."""
+        """`callbacks.values()`: what a container holds comes out of its methods; the project's own are read."""
         parent = file.parents.get(attribute)
-        if isinstance(parent, ast.Call) and parent.func is attribute:
-            self._add(parent, file)
+        if not (isinstance(parent, ast.Call) and parent.func is attribute):
+            return
+        callees = self.points_to.known(attribute, file.scope_of(attribute))
+        if callees is None:
+            return
+        methods = [each.base for each in callees if isinstance(each.base, FunctionObject)]
+        path = item_paths.through_method(self._path, parent)
+        if path is not None and (not methods or len(methods) < len(callees)):
+            self._add(parent, file, path)
+        for method in methods:
+            owner = method.scope.owner
+            is_of_class = method.scope.has_decorator("classmethod")
+            self._leave(None)
+            if method.is_bound and owner is not None and (is_of_class or self.points_to.may_keep_items(owner)):
+                self._follow_first_parameter(method.scope)
 
     def _given(self, call: ast.Call, node: ast.expr, file: FileScopes) -> None:
         """The function is an argument."""
@@ -170,27 +219,60 @@ class UseSearch:
         callees = self.points_to.known(call.func, scope)
         if callees is None or is_text_method(call.func) or _is_of(callees, _SCALARS):
             return
+        named = next((each for each in call.keywords if each.value is node), None)
+        if _is_of(callees, _DICTIONARIES):
+            is_item = named is not None and named.arg is not None
+            whole = item_paths.of_copy(self._path)
+            self._add(call, file, item_paths.put_under(named.arg, self._path) if is_item and named else whole)
+            return
         if _is_of(callees, _COPIES) and len(call.args) == 1:
-            self._add(call, file)
+            self._add(call, file, ANYWHERE)
             return
         functions = [function for each in callees for function in self._run_by(each)]
         for function in functions:
             for name in self.points_to.calls.bound_names(call, function, node):
-                self._follow_variable(function, name)
+                path = self._path_of_parameter(name, function, named)
+                if path is not None:
+                    self._enter(function, name, path, call, file)
         if not functions:
             names = [reference.base.name for reference in callees if isinstance(reference.base, Named)]
             if len(names) < len(callees) or not names or any(silent_calls.may_call(name, call, node) for name in names):
                 self.uses.loose[call, scope] = None
             if any(name.startswith(_WRAPPERS) and not name.startswith(silent_calls.COPIES_NAMES) for name in names):
                 self._is_wrapped = True
-                self._add(call, file)  # functools.partial, lru_cache … return what calls it
+                self._add(call, file, ANYWHERE)  # functools.partial, lru_cache … return what calls it
             if isinstance(call.func, ast.Attribute) and last_name(call.func) in (
                 "append",
                 "add",
                 "setdefault",
                 "insert",
             ):
+                key = call.args[0] if call.func.attr == "setdefault" and node in call.args[1:] else None
+                self._path = item_paths.put_under(item_paths.key_of(key), self._path)
                 self._stored_in(call.func.value, file)
+
+    def _enter(self, function: LexicalScope, name: str, path: Path, call: ast.Call, file: FileScopes) -> None:
+        """Follow a parameter during one call: what the function returns of it goes back to that call alone."""
+        before = self._entry
+        known = self._entries[function]
+        entry = _Entry(function, call, file)
+        if len(known) < MAX_ENTRIES:
+            known.add(entry)
+        self._entry = entry if entry in known else None
+        self._follow_variable(function, name, path)
+        self._entry = before
+
+    def _path_of_parameter(self, name: str, function: LexicalScope, given: ast.keyword | None) -> Path | None:
+        """The path of the function in a parameter that an argument is bound to; None if it is not in it."""
+        arguments = function.arguments
+        if arguments is None or (arguments.vararg is not None and arguments.vararg.arg == name):
+            return ANYWHERE
+        is_rest = arguments.kwarg is not None and arguments.kwarg.arg == name
+        if given is None or (given.arg is not None and not is_rest):
+            return self._path
+        if given.arg is not None:  # `f(fn=value)`, which `**rest` takes
+            return item_paths.put_under(given.arg, self._path)
+        return self._path if is_rest else item_paths.taken(self._path, name)  # `f(**values)`
 
     def _run_by(self, callee: Reference) -> list[LexicalScope]:
         """The functions of the project that a call of an object runs."""
@@ -214,23 +296,42 @@ class UseSearch:
             case ast.Name(id=name):
                 home = file.scope_of(target).binder(name)
                 if home is not None:
+                    self._leave(home)
                     self._follow_variable(home, name)
                     if home.node is file.index.tree:
                         self._follow_global(file, name)
+                    if isinstance(home.node, ast.ClassDef):
+                        self._follow_attribute(name)
             case ast.Attribute(value=value, attr=attribute):
                 self.uses.stored[value, file.scope_of(target)] = None
-                for node, other in self.points_to.names.loads(self.points_to, attribute):
-                    if isinstance(node, ast.Attribute):
-                        self._add(node, other)
-            case ast.Subscript(value=value):
+                self._leave(None)
+                self._follow_attribute(attribute)
+            case ast.Subscript(value=value, slice=index):
+                self._path = item_paths.put_under(item_paths.key_of(index), self._path)
                 self._stored_in(value, file)
             case ast.Tuple(elts=parts) | ast.List(elts=parts):
-                for part in parts:
-                    self._stored(part, file)
+                path, entry = self._path, self._entry
+                for number, part in enumerate(parts):
+                    if (inner := item_paths.unpacked(path, number, parts)) is not None:
+                        self._path, self._entry = inner, entry
+                        self._stored(part, file)
             case ast.Starred(value=value):
                 self._stored(value, file)
             case _:
                 self.uses.unknown = True
+
+    def _follow_attribute(self, name: str) -> None:
+        for node, other in self.points_to.names.loads(self.points_to, name):
+            if isinstance(node, ast.Attribute):
+                self._add(node, other)
+
+    def _leave(self, home: LexicalScope | None) -> None:
+        """Forget the call by which the value came where it is stored in another place than a variable of the function.
+
+        Any call of any function may then meet it.
+        """
+        if self._entry is not None and self._entry.function is not home:
+            self._entry = None
 
     def _follow_global(self, file: FileScopes, name: str) -> None:
         """Reads of a module's variable in other files."""
@@ -247,6 +348,10 @@ class UseSearch:
             return
         if function is self.scope:
             return
+        entry, self._entry = self._entry, None
+        if entry is not None and entry.function is function:
+            self._add(entry.call, entry.file)
+            return
         for call, where in self.points_to.calls.uses(function).direct:
             self._add(call, where.file)
         for scope in self.points_to.calls.decorated_by(function):
@@ -259,8 +364,18 @@ class UseSearch:
         if function is None:
             self.uses.unknown = True
             return
-        for name in parameters(function):
+        self._leave(None)
+        for name in _parameters_with_default(arguments, node):
             self._follow_variable(function, name)
+
+
+def _parameters_with_default(arguments: ast.arguments, default: ast.expr) -> list[str]:
+    """The parameters that an expression is the default of: one, in any function that compiles."""
+    positional = [*arguments.posonlyargs, *arguments.args]
+    behind = positional[len(positional) - len(arguments.defaults) :]
+    pairs = [*zip(behind, arguments.defaults, strict=True)]
+    pairs += [(arg, value) for arg, value in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True) if value]
+    return [arg.arg for arg, value in pairs if value is default]
 
 
 def _is_of(callees: References, names: frozenset[str]) -> bool:

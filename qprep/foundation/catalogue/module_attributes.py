@@ -159,3 +159,10 @@ PARTS_OF_COMPOUNDS: Final = {
     "out_proj": "torch.nn.Linear",
     "self_attn": "torch.nn.MultiheadAttention",
 }
+
+# Attributes of tensors that hold a number, a type or a device; no nn.Module has them. Compared with torch's own.
+VALUES_OF_TENSORS: Final = frozenset(
+    ["device", "dtype", "grad_dtype", "is_cpu", "is_cuda", "is_ipu", "is_leaf", "is_maia", "is_meta", "is_mkldnn",
+     "is_mps", "is_mtia", "is_nested", "is_quantized", "is_sparse", "is_sparse_csr", "is_vulkan", "is_xla", "is_xpu",
+     "itemsize", "layout", "nbytes", "ndim", "output_nr", "requires_grad", "retains_grad", "shape"]
+)  # fmt: skip
