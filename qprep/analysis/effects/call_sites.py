@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
+from qprep.analysis.effects import decorations, silent_calls
 from qprep.analysis.effects.abstract_objects import (
     Anything,
     Below,
@@ -23,6 +24,8 @@ from qprep.analysis.effects.lexical_scopes import FileScopes, LexicalScope, is_s
 from qprep.analysis.effects.object_queries import ObjectQueries
 from qprep.analysis.effects.use_search import UseSearch
 from qprep.analysis.values.abstract_values import ClassRef
+
+_Decorated = tuple["LexicalScope", str, Reference]
 
 
 class CallGraph:
@@ -65,30 +68,55 @@ class CallGraph:
         if isinstance(node, ast.Attribute) and not is_known:
             found.unknown[node, file] = None
 
-    def decorated_by(self, function: LexicalScope) -> Iterator[LexicalScope]:
-        """Functions that a function decorates."""
-        for node, file in self.meanings(function.name).functions.get(function, ()) if function.name else ():
-            current: ast.AST | None = file.parents.get(node)
-            if isinstance(current, ast.Call):
-                current = file.parents.get(current)
-            is_definition = isinstance(current, ast.FunctionDef | ast.AsyncFunctionDef)
-            inner = file.defined(current) if is_definition and current is not None else None
-            yield from (inner,) if inner is not None else ()
+    def decorated(self, function: LexicalScope) -> dict[tuple[str, Reference], None]:
+        """The classes and functions that a function decorates, each with the parameter that gets it."""
+        empty: dict[tuple[str, Reference], None] = {}
+        return self._points_to.derived(Derived("decorated", function), lambda: self._decorated(function), empty)
 
-    def decorated_classes(self, function: LexicalScope) -> Iterator[ClassRef]:
-        """The classes that a function, or what it returns, decorates."""
-        outer = function.parent
-        factory = outer if outer is not None and outer.is_function and outer.owner is None else None
-        for decorator in (function, factory):
-            if decorator is None or not self._points_to.names.decorates_classes(decorator.name):
-                continue
-            for node, file in self.meanings(decorator.name).functions.get(decorator, ()):
-                parent = file.parents.get(node)
-                used = parent if decorator is factory and isinstance(parent, ast.Call) else node
-                definition = file.parents.get(used)
-                if isinstance(definition, ast.ClassDef) and used in definition.decorator_list:
-                    cls = file.class_of(definition)
-                    yield from (cls,) if cls is not None else ()
+    def _decorated(self, function: LexicalScope) -> dict[tuple[str, Reference], None]:
+        empty: dict[_Decorated, None] = {}
+        every = self._points_to.derived(Derived("decorations"), self._find_decorations, empty)
+        return {(name, definition): None for decorator, name, definition in every if decorator is function}
+
+    def _find_decorations(self) -> dict[_Decorated, None]:
+        """The functions that decorate anything, the parameters that get it, and the classes and functions."""
+        found: dict[_Decorated, None] = {}
+        for file in self._points_to.names.decorating_files(self._points_to):
+            for node in decorations.definitions(file.index):
+                made = decorations.defined(node, file)
+                for decorator in node.decorator_list if made is not None else ():
+                    for function, name in self.run_as_decorator(decorator, file.scope_of(node)):
+                        assert made is not None
+                        found[function, name, Reference(made)] = None
+        return found
+
+    def run_as_decorator(self, decorator: ast.expr, scope: LexicalScope) -> Iterator[tuple[LexicalScope, str]]:
+        """The functions that run where a definition has a decorator, and their parameters that get the definition."""
+        if isinstance(decorator, ast.Call):
+            names = [each.base for each in self._points_to.of(decorator.func, scope)]
+            if names and all(isinstance(n, Named) and n.name.startswith(silent_calls.COPIES_NAMES) for n in names):
+                return
+        for reference in self._points_to.of(decorator, scope):
+            for function in decorations.run_by(reference, self._points_to.method):
+                yield from ((function, name) for name in decorations.parameters(reference, function))
+
+    def computed_reads(self, scope: LexicalScope) -> dict[tuple[ast.Call, FileScopes], None]:
+        """The calls `getattr(x, name)` of a computed name that may fetch a method."""
+        empty: dict[tuple[ast.Call, FileScopes], None] = {}
+        return self._points_to.derived(Derived("computed reads", scope), lambda: self._computed_reads(scope), empty)
+
+    def _computed_reads(self, scope: LexicalScope) -> dict[tuple[ast.Call, FileScopes], None]:
+        empty: dict[tuple[LexicalScope, ast.Call, FileScopes], None] = {}
+        every = self._points_to.derived(Derived("computed reads"), self._find_computed_reads, empty)
+        return {(node, file): None for method, node, file in every if method is scope}
+
+    def _find_computed_reads(self) -> dict[tuple[LexicalScope, ast.Call, FileScopes], None]:
+        found: dict[tuple[LexicalScope, ast.Call, FileScopes], None] = {}
+        for node, file in self._points_to.names.lookups(self._points_to):
+            for reference in self._points_to.of(node, file.scope_of(node)):
+                if isinstance(reference.base, FunctionObject):
+                    found[reference.base.scope, node, file] = None
+        return found
 
     def decorated_methods(self, function: LexicalScope) -> Iterator[ClassRef]:
         """The classes of the methods that a function around this one decorates: this one may stand in their place."""

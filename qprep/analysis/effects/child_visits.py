@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
@@ -286,7 +287,7 @@ class _Finder:
             yield Visit(found, call, call, module)
         for inner, is_bound in self._applied_functions(functions, function, scope):
             names = [argument.arg for argument in inner.arguments.args] if inner.arguments is not None else []
-            names = names[1:] if is_bound else names
+            names = (names[1:] if is_bound else names)[_bound_in_front(function, scope) :]
             if not _takes_keywords(inner, function):
                 continue
             for tests in self.outside.of_function(inner, frozenset(names[:1])):
@@ -527,6 +528,18 @@ def _takes_keywords(function: LexicalScope, value: ast.expr) -> bool:
         return True
     known = {arg.arg for arg in (*arguments.args, *arguments.kwonlyargs)}
     return arguments.kwarg is not None or all(each.arg is None or each.arg in known for each in value.keywords)
+
+
+def _bound_in_front(function: ast.expr, scope: LexicalScope) -> int:
+    """The number of arguments that `partial(function, a, b)` gives in front of those of a call, also by a variable."""
+    match function:
+        case ast.Call(func=func, args=[inner, *given]) if last_name(func) == "partial":
+            count = sys.maxsize if any(isinstance(each, ast.Starred) for each in given) else len(given)
+            return min(count + _bound_in_front(inner, scope), sys.maxsize)
+        case ast.Name(id=name) if (home := scope.binder(name)) is not None:
+            bound = (binding.value for binding in home.bindings[name])
+            return max((_bound_in_front(each, home) for each in bound if isinstance(each, ast.Call)), default=0)
+    return 0
 
 
 def _is_packed(function: LexicalScope, name: str) -> bool:

@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from qprep.analysis.effects import decorations
 from qprep.analysis.effects.lexical_scopes import FileScopes, LexicalScope
-from qprep.analysis.symbols.ast_utils import last_name, walk
+from qprep.analysis.symbols.ast_utils import walk
 from qprep.analysis.symbols.module_resolver import Project
 from qprep.analysis.values.abstract_values import ClassRef
 
@@ -41,7 +42,7 @@ class NameTable:
         self._writers: dict[str, list[str]] = defaultdict(list)
         self._methods: set[str] = set()
         self._holders: dict[str, list[ClassRef]] = defaultdict(list)
-        self._class_decorators: set[str] = set()
+        self._decorated_in: list[str] = []  # files with decorated classes or functions
         self._decorating: list[str] = []  # files with decorated methods
 
     def loads(self, files: FileLookup, name: str) -> Iterator[tuple[ast.Name | ast.Attribute, FileScopes]]:
@@ -69,10 +70,20 @@ class NameTable:
         self._survey()
         return name in self._methods
 
-    def decorates_classes(self, name: str) -> bool:
-        """True if a class of the files has a decorator of this name."""
+    def lookups(self, files: FileLookup) -> Iterator[tuple[ast.Call, FileScopes]]:
+        """The calls of `getattr`."""
         self._survey()
-        return name in self._class_decorators
+        for module in (self._readers or {}).get("getattr", ()):
+            file = files.file(module)
+            for name in self.reads(file, "getattr") if file is not None else ():
+                call = file.parents.get(name) if file is not None else None
+                if file is not None and isinstance(call, ast.Call) and call.func is name and len(call.args) > 1:
+                    yield call, file
+
+    def decorating_files(self, files: FileLookup) -> Iterator[FileScopes]:
+        """The files that have a decorated class or function."""
+        self._survey()
+        return (file for module in self._decorated_in if (file := files.file(module)) is not None)
 
     def method_decorators(self, files: FileLookup) -> Iterator[tuple[ClassRef, ast.expr, LexicalScope]]:
         """The decorators of the methods of every class, or what is called to make them, and where they stand."""
@@ -112,8 +123,8 @@ class NameTable:
                 }
                 for attribute in own.union(entry.values):
                     self._holders[attribute].append(ClassRef(module, name))
-                decorators = (d.func if isinstance(d, ast.Call) else d for d in entry.node.decorator_list)
-                self._class_decorators.update(map(last_name, decorators))
+            if any(True for _ in decorations.definitions(index)):
+                self._decorated_in.append(module)
             methods = (method for entry in index.classes.values() for method in entry.methods.values())
             if any(method.decorator_list for method in methods):
                 self._decorating.append(module)

@@ -6,7 +6,7 @@ import ast
 from collections.abc import Callable, Iterator
 from typing import Protocol
 
-from qprep.analysis.effects.abstract_objects import References
+from qprep.analysis.effects.abstract_objects import Reference, References
 from qprep.analysis.effects.call_uses import Derived, Meanings, T, Uses
 from qprep.analysis.effects.lexical_scopes import FileScopes, LexicalScope
 from qprep.analysis.effects.name_table import NameTable
@@ -34,8 +34,16 @@ class CallQueries(Protocol):
         """The parameters of a function that a call may bind one of its arguments to."""
         ...
 
-    def decorated_by(self, function: LexicalScope) -> Iterator[LexicalScope]:
-        """Functions that a function decorates."""
+    def decorated(self, function: LexicalScope) -> dict[tuple[str, Reference], None]:
+        """The classes and functions that a function decorates, each with the parameter that gets it."""
+        ...
+
+    def run_as_decorator(self, decorator: ast.expr, scope: LexicalScope) -> Iterator[tuple[LexicalScope, str]]:
+        """The functions that run where a definition has a decorator, and their parameters that get the definition."""
+        ...
+
+    def computed_reads(self, scope: LexicalScope) -> dict[tuple[ast.Call, FileScopes], None]:
+        """The calls `getattr(x, name)` of a computed name that may fetch a method."""
         ...
 
 

@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from qprep.analysis.effects import instance_checks, silent_calls
+from qprep.analysis.effects import decorations, instance_checks, silent_calls
 from qprep.analysis.effects.abstract_objects import (
     ANY_OBJECT,
     CHILD_NAME,
@@ -49,7 +49,7 @@ from qprep.analysis.effects.abstract_objects import (
     may_be_of,
     widened,
 )
-from qprep.analysis.effects.attribute_names import ANY_NAME
+from qprep.analysis.effects.attribute_names import ANY_NAME, is_any, may_be, patterns_of
 from qprep.analysis.effects.call_sites import CallGraph
 from qprep.analysis.effects.call_uses import Derived
 from qprep.analysis.effects.class_conditions import (
@@ -276,6 +276,7 @@ class PointsTo:
         self._users: dict[_Key | Derived, dict[_Key | Derived, None]] = defaultdict(dict)
         self._methods: dict[tuple[ClassRef, str], list[LexicalScope]] = {}
         self._families: dict[ClassRef, frozenset[ClassRef]] = {}
+        self._local_bodies: dict[ClassRef, tuple[LexicalScope, ...]] = {}
         self._kept: dict[str, bool] = {}
         self._assigned: dict[LexicalScope, frozenset[str]] = {}
         self._waiting: deque[_Key] = deque()
@@ -724,8 +725,8 @@ class PointsTo:
         # A decorator of the project may put another function in its place.
         for decorator in getattr(node, "decorator_list", ()):
             for reference in self._get(decorator, scope):
-                if isinstance(reference.base, FunctionObject):
-                    found |= self._get(_Result(reference.base.scope))
+                if not isinstance(reference.base, ClassObject):
+                    found |= _union(self._get(_Result(each)) for each in decorations.run_by(reference, self.method))
         return found
 
     def _of_parameter(self, scope: LexicalScope, name: str) -> References:
@@ -734,8 +735,11 @@ class PointsTo:
         positional = [*arguments.posonlyargs, *arguments.args] if arguments is not None else []
         is_first = bool(positional) and positional[0].arg == name
         if cls is not None and is_first and not scope.has_decorator("staticmethod"):
-            base = ClassObject(cls) if scope.has_decorator("classmethod") or scope.name == "__new__" else Instance(cls)
-            return frozenset((Reference(base),))
+            if scope.name == "__init_subclass__":
+                return frozenset(Reference(ClassObject(each)) for each in self.project.subclasses(cls))
+            if scope.has_decorator("classmethod") or scope.name == "__new__":
+                return frozenset((Reference(ClassObject(cls)),))
+            return frozenset((Reference(Instance(cls)),)) | self._of_computed_bases(cls)
         if cls is not None and (scope.name == "__class_getitem__" or self.is_metaclass(cls)):
             is_setter = scope.name == "__setattr__" and len(positional) == 3
             if not is_setter:
@@ -747,9 +751,9 @@ class PointsTo:
             found |= {Reference(Instance(cls)) for cls in self.calls.decorated_methods(scope)}
         if is_first:
             found |= self._of_first_parameter(scope)
-            found |= {Reference(FunctionObject(each)) for each in self.calls.decorated_by(scope)}
         elif cls is not None and scope.name in BINARY_METHODS:
             found |= {Reference(Instance(cls))}
+        found |= {definition for parameter, definition in self.calls.decorated(scope) if parameter == name}
         for value, value_scope in (*self.calls.arguments(scope, name), *self.implicit.arguments(scope, name)):
             found |= self._get(value, value_scope)
         if found and scope.name in ("__exit__", "__aexit__"):
@@ -780,13 +784,12 @@ class PointsTo:
         return any(isinstance(base, External) and base.name == "builtins.type" for base in self.project.mro(cls))
 
     def _of_first_parameter(self, scope: LexicalScope) -> References:
-        """The instances of a class that a function is made a method of; the classes that it decorates."""
+        """The instances of a class that a function is made a method of."""
         found: set[Reference] = set()
         for value, where in self.calls.receivers(scope):
             for reference in self._get(value, where):
                 if isinstance(reference.base, ClassObject) and isinstance(reference.base.cls, ClassRef):
                     found.add(Reference(Instance(reference.base.cls)))
-        found |= {Reference(ClassObject(cls)) for cls in self.calls.decorated_classes(scope)}
         return frozenset(found)
 
     def default(self, scope: LexicalScope, name: str) -> References:
@@ -1462,6 +1465,7 @@ class PointsTo:
                 return self._get(_Result(inner))
             case ClassObject(cls=ClassRef() as cls):
                 made = frozenset((Reference(Instance(cls, Place.of(scope.file.module, node))),))
+                made |= self._of_computed_bases(cls)
                 return made | self._of_methods(frozenset((callee,)), "__new__") | self._of_metaclass(cls)
             case Named(name=name) | ClassObject(cls=str() as name):
                 return self._of_external_call(name, node, scope)
@@ -1469,6 +1473,8 @@ class PointsTo:
                 return _union(self._get(_Result(method)) for method in self.method(cls, "__call__"))
             case Made(name=name) if name.startswith("torch.nn.") and name.rpartition(".")[2] not in _CONTAINERS:
                 return NOTHING  # tensors
+            case Held(owner=ClassRef() as cls) if isinstance(node.func, ast.Attribute) and self._has_given_items(cls):
+                return self._get(node.func.value, scope)  # an inherited method: `point._replace(x=1)`
             case ChildName() | Below() | Held(owner=ClassRef() | str()):
                 return NOTHING
             case Holder():
@@ -1485,6 +1491,25 @@ class PointsTo:
             return NOTHING
         methods = (m for kind in _classes(self._metaclasses(cls)) for m in self.method(kind, "__call__"))
         return _union(map(self._get, map(_Result, methods)))
+
+    def _of_computed_bases(self, cls: ClassRef) -> References:
+        """Instances of the bases that a class, or a subclass, gets from a function around it.
+
+        `def make(base): class C(Mixin, base): …`: what runs for a C, or for a Mixin, may have an instance of any base.
+        """
+        found: set[ClassRef] = set()
+        for body in self._made_in_functions(cls):
+            if isinstance(body.node, ast.ClassDef) and body.parent is not None:
+                around = body.parent
+                found |= _classes(_union(self._get(base, around) for base in body.node.bases))
+        return frozenset(Reference(Instance(base)) for base in found if base not in self.project.mro(cls))
+
+    def _made_in_functions(self, cls: ClassRef) -> tuple[LexicalScope, ...]:
+        """The bodies of a class and its subclasses as far as functions make them."""
+        if cls not in self._local_bodies:
+            bodies = filter(None, map(self._body, (cls, *sorted(self.project.subclasses(cls), key=repr))))
+            self._local_bodies[cls] = tuple(b for b in bodies if b.parent is not None and b.parent.is_function)
+        return self._local_bodies[cls]
 
     def _metaclasses(self, cls: ClassRef) -> References:
         found = NOTHING
@@ -1570,7 +1595,9 @@ class PointsTo:
                     self._get(a, scope) for a in node.args[2:]
                 )
             case ast.Call(func=ast.Name(id="getattr"), args=[value, attribute, *_]):
-                found = self._looked_up(self._any_attribute(self._get(value, scope)), attribute, scope)
+                owners = self._get(value, scope)
+                found = self._looked_up(self._any_attribute(owners), attribute, scope)
+                found |= self._methods_named(owners, patterns_of(attribute, scope))
                 return found | _union(self._get(a, scope) for a in node.args[2:])
             case ast.Call(func=ast.Name(id="super")):
                 cls = self.enclosing_class(scope)
@@ -1634,6 +1661,20 @@ class PointsTo:
                 case ClassObject(cls=ClassRef() as cls):
                     for base in self.project.mro(cls):
                         found |= self._every_binding(self._body(base) if isinstance(base, ClassRef) else None)
+        return found
+
+    def _methods_named(self, references: References, patterns: frozenset[str]) -> References:
+        """The methods of objects whose names match patterns; those of modules, if a part of the name is spelled."""
+        found = NOTHING
+        for cls in _classes_of(references):
+            if not (any(map(is_any, patterns)) and self.is_module(cls)):
+                family = (base for each in (cls, *self.project.subclasses(cls)) for base in self.project.mro(each))
+                keys = {
+                    key for base in family if isinstance(base, ClassRef) for key in self.project.methods(base) or ()
+                }
+                names = {key.partition(":")[0] for key in keys}
+                wanted = (n for n in names if not n.startswith("__") and any(may_be(p, n) for p in patterns))
+                found |= _union(_bound(self.method(cls, name)) for name in wanted)
         return found
 
     def _defined_in(self, references: References) -> References:

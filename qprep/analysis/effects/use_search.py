@@ -73,11 +73,14 @@ class UseSearch:
         for node, file in meanings(scope.name).reads_of(scope):
             self._add(node, file)
         owner = scope.owner
+        for call, file in self.points_to.calls.computed_reads(scope) if owner is not None else ():
+            self._add(call, file)
         if scope.name in ("__init__", "__new__") and owner is not None:
             made = (owner, *self.points_to.project.subclasses(owner))
             for cls in (each for each in made if scope in self.points_to.first_method(each, scope.name)):
                 for node, file in meanings(short_name(cls)).classes.get(cls, ()):
                     self._add(node, file)
+                self._decorated_class(cls)
         if scope.name == "__call__" and owner is not None:
             self._add_instances(self.points_to.family(owner))
         for decorator in getattr(scope.node, "decorator_list", ()):
@@ -118,6 +121,16 @@ class UseSearch:
             self._is_wrapped = node in self._wrapped
             self._follow(node, file)
 
+    def _decorated_class(self, cls: ClassRef) -> None:
+        """A decorator of the project is called with the class."""
+        file = self.points_to.file(cls.module)
+        entry = file.index.classes.get(cls.name) if file is not None else None
+        if file is None or entry is None:
+            return
+        for decorator in entry.node.decorator_list:
+            for function, name in self.points_to.calls.run_as_decorator(decorator, file.scope_of(entry.node)):
+                self._follow_variable(function, name)
+
     def _decorated(self, decorator: ast.expr, scope: LexicalScope) -> None:
         """A decorator of the project is called with the function."""
         if scope.parent is None:
@@ -127,21 +140,20 @@ class UseSearch:
             home = scope.parent.binder(named.value.id)  # `@function.register`: calls of that function may run this one
             if home is not None:
                 self._follow_variable(home, named.value.id)
-        for reference in self.points_to.of(decorator, scope.parent):
-            if isinstance(reference.base, FunctionObject):
-                self._follow_first_parameter(reference.base.scope)
+        for function, name in self.points_to.calls.run_as_decorator(decorator, scope.parent):
+            self._follow_variable(function, name)
 
     def _follow_first_parameter(self, function: LexicalScope) -> None:
-        arguments = function.arguments
-        positional = [*arguments.posonlyargs, *arguments.args] if arguments is not None else []
-        if positional:
-            self._follow_variable(function, positional[0].arg)
+        if function.positional:
+            self._follow_variable(function, function.positional[0])
 
     def _follow_variable(self, scope: LexicalScope, name: str, path: Path | None = None) -> None:
         for node in self.points_to.calls.reads(scope, name):
             self._add(node, scope.file, path)
 
-    def _follow(self, node: ast.expr, file: FileScopes) -> None:  # noqa: C901, PLR0912  (one case a node type)
+    def _follow(  # noqa: C901, PLR0912, PLR0915  (one case a node type)
+        self, node: ast.expr, file: FileScopes
+    ) -> None:
         """The destinations of an expression's value."""
         parent = file.parents.get(node)
         match parent:
@@ -155,6 +167,7 @@ class UseSearch:
             case ast.keyword():
                 call = file.parents.get(parent)
                 if isinstance(call, ast.Call):
+                    self._attribute_of_made(call, parent.arg, file)
                     self._given(call, node, file)
             case ast.Assign(targets=targets):
                 path, entry = self._path, self._entry
@@ -274,6 +287,15 @@ class UseSearch:
             return item_paths.put_under(given.arg, self._path)
         return self._path if is_rest else item_paths.taken(self._path, name)  # `f(**values)`
 
+    def _attribute_of_made(self, call: ast.Call, keyword: str | None, file: FileScopes) -> None:
+        """A class of another package may make an attribute of a keyword: `SimpleNamespace(info=function)`."""
+        if keyword is None or not any(map(_is_other_class, self.points_to.of(call.func, file.scope_of(call)))):
+            return
+        entry = self._entry
+        self._leave(None)
+        self._follow_attribute(keyword)
+        self._entry = entry
+
     def _run_by(self, callee: Reference) -> list[LexicalScope]:
         """The functions of the project that a call of an object runs."""
         match callee.base:
@@ -287,6 +309,15 @@ class UseSearch:
         match container:
             case ast.Name() | ast.Attribute():
                 self._stored(container, file)
+            case ast.Subscript(value=value, slice=index):
+                self._path = item_paths.put_under(item_paths.key_of(index), self._path)
+                self._stored_in(value, file)
+            case ast.Starred(value=value):
+                self._stored_in(value, file)
+            case ast.Call(func=ast.Attribute(value=value), args=arguments):  # `table.setdefault(key, [])`
+                self._path = ANYWHERE
+                for part in (value, *(each for each in arguments if isinstance(each, ast.Name | ast.Attribute))):
+                    self._stored_in(part, file)
             case _:
                 self.uses.unknown = True
 
@@ -354,7 +385,8 @@ class UseSearch:
             return
         for call, where in self.points_to.calls.uses(function).direct:
             self._add(call, where.file)
-        for scope in self.points_to.calls.decorated_by(function):
+        definitions = (reference.base for _, reference in self.points_to.calls.decorated(function))
+        for scope in (each.scope for each in definitions if isinstance(each, FunctionObject)):
             for node, file in self.points_to.calls.meanings(scope.name).reads_of(scope):
                 self._add(node, file)
 
@@ -381,6 +413,12 @@ def _parameters_with_default(arguments: ast.arguments, default: ast.expr) -> lis
 def _is_of(callees: References, names: frozenset[str]) -> bool:
     """True if all functions that a call may run are among those of some names."""
     return bool(callees) and all(isinstance(each.base, Named) and each.base.name in names for each in callees)
+
+
+def _is_other_class(callee: Reference) -> bool:
+    """True for a class of another package than torch, by the way its name is written."""
+    name = callee.base.name if isinstance(callee.base, Named) else ""
+    return name.rpartition(".")[2][:1].isupper() and not name.startswith("torch.")
 
 
 def short_name(cls: ClassRef) -> str:
