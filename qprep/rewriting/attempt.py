@@ -42,9 +42,8 @@ class Attempts:
         self, site: PlannedSite, codemod: Callable[..., object], applicability: Applicability = Applicability.SAFE
     ) -> Rewrite | Rejection:
         """The rewrite of a site, with the doubts of its proof, or the reason why there is none."""
-        reason = self._owners.refusal(site.unit)
-        if reason is not None:
-            return Rejection(reason, RejectionCode.CLASS_SHAPE)
+        if (rejection := self._owners.refusal(site.unit)) is not None:
+            return replace(rejection, code=RejectionCode.CLASS_SHAPE)
         code, index = self.context.code(site.place.module), self.context.project.index(site.place.module)
         node = code.node(site.place) if code is not None else None
         if code is None or index is None or node is None:
@@ -53,13 +52,14 @@ class Attempts:
             return Rejection(
                 f"`{site.unit.name}` is not an nn.Module, so it cannot hold a module", RejectionCode.CLASS_SHAPE
             )
-        if (reason := owners.method_refusal(self.context, site.unit, site.function.rpartition(".")[2])) is not None:
-            return Rejection(reason, RejectionCode.CLASS_SHAPE)
+        method = site.function.rpartition(".")[2]
+        if (rejection := owners.method_refusal(self.context, site.unit, method)) is not None:
+            return rejection
         owner = self._owners.owner_name(code, node, site.unit)
         if isinstance(owner, Rejection):
             return owner
-        if (reason := _unwritable(code, node)) is not None:
-            return Rejection(reason, RejectionCode.LAYOUT)
+        if (rejection := _unwritable(code, node)) is not None:
+            return rejection
         scope = Scope(self.context, code, index, site.unit, self._owners.names(site.unit), owner, node)
         scope.applicability = applicability
         try:
@@ -129,8 +129,7 @@ class Attempts:
         if not listed_files(self.context).isdisjoint(module for module, _ in scope.imports):
             reason = "code lists the classes of its file at run time, and a new class would appear there"
             return Rejection(reason, RejectionCode.CLASS_SHAPE)
-        hidden = name_capture.hidden(self.context, scope.declarations)
-        return Rejection(hidden, RejectionCode.NAME) if hidden is not None else None
+        return name_capture.hidden(self.context, scope.declarations)
 
 
 def _for_target(scope: Scope, site: PlannedSite) -> PlannedSite:
@@ -138,10 +137,10 @@ def _for_target(scope: Scope, site: PlannedSite) -> PlannedSite:
     return replace(site, op=scope.target.row(site.op, site.scalar)) if isinstance(site, OpSite) else site
 
 
-def _unwritable(code: Code, node: ast.AST) -> str | None:
+def _unwritable(code: Code, node: ast.AST) -> Rejection | None:
     """The reason why an expression cannot be replaced; None if it can."""
     if _nesting(code, node) > MAX_NESTING:
-        return "the expression is nested so deeply that its rewrite would not compile"
+        return Rejection("the expression is nested so deeply that its rewrite would not compile", RejectionCode.LAYOUT)
     return fstrings.refusal(code, node)
 
 

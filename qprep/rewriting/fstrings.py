@@ -24,7 +24,7 @@ def string_piece(scope: Scope, text: str) -> tuple[Piece, ...] | Rejection:
     return (Piece(start + 1, end - 1, text),)
 
 
-def refusal(code: Code, node: ast.AST) -> str | None:
+def refusal(code: Code, node: ast.AST) -> Rejection | None:
     """The reason why an expression in a formatted text cannot be rewritten; None if it can, or is outside of one."""
     field: ast.FormattedValue | None = None
     current = node
@@ -36,12 +36,12 @@ def refusal(code: Code, node: ast.AST) -> str | None:
         return None
     start, end = code.span(field.value)
     if code.text[code.skip_blank(end, ")")] == "=":
-        return "the f-string around it prints the expression itself"
+        return Rejection("the f-string around it prints the expression itself", RejectionCode.LAYOUT)
     before = code.text[:start].rstrip(" (")
     opened = len(before) - len(before.rstrip("{"))
     # Before Python 3.12 positions in texts are found by searching for what stands there.
     if opened % 2 == 0 or not _is_written(code.slice(node), node):
-        return "its position in the f-string is unknown"
+        return Rejection("its position in the f-string is unknown", RejectionCode.LAYOUT)
     return None
 
 

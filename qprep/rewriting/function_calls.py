@@ -69,8 +69,8 @@ class FunctionCalls:
     def _helper_call(self, scope: Scope, call: HelperCall) -> tuple[Piece, ...] | Rejection:
         node = scope.node
         reasons = [self._owners.refusal(callee) for callee in sorted(call.callees)]
-        if None not in reasons:
-            return Rejection(reasons[0] or "", RejectionCode.FUNCTION)
+        if None not in reasons and reasons[0] is not None:
+            return replace(reasons[0], code=RejectionCode.FUNCTION)
         assert isinstance(node, ast.Call)
         if self._is_dispatched(scope, call):
             self._dispatched.add(call.place)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from qprep.analysis.symbols.ast_utils import positional_parameters
 from qprep.analysis.values.abstract_values import ClassRef, External
+from qprep.foundation.findings import Rejection, RejectionCode
 from qprep.rewriting.safety.introspection import is_compared, is_watched, may_be_asked
 
 if TYPE_CHECKING:
@@ -25,14 +26,20 @@ def entry_of(context: RewriteContext, base: Kind) -> ClassNode | None:
     return context.project.class_node(base) if isinstance(base, ClassRef) else None
 
 
-def refusal(context: RewriteContext, unit: Unit) -> str | None:
+def refusal(context: RewriteContext, unit: Unit) -> Rejection | None:
     """The reason why a class gets no constructor: some code reads the parameters of constructors."""
     ref = ClassRef(unit.module, unit.name)
     own = context.project.class_node(ref)
     if own is not None and "__init__" not in own.methods and is_compared(context, ref):
-        return f"`{unit.name}` would get a constructor, and code here asks which classes have one of their own"
+        return Rejection(
+            f"`{unit.name}` would get a constructor, and code here asks which classes have one of their own",
+            RejectionCode.CLASS_SHAPE,
+        )
     if _is_seen(context, unit) and _shows_another(context, unit):
-        return f"`{unit.name}` would get a constructor, and code here inspects the parameters of constructors"
+        return Rejection(
+            f"`{unit.name}` would get a constructor, and code here inspects the parameters of constructors",
+            RejectionCode.CLASS_SHAPE,
+        )
     return None
 
 

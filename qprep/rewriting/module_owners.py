@@ -32,11 +32,11 @@ class ModuleOwners:
 
     def __init__(self, context: RewriteContext) -> None:
         self.context = context
-        self._refusals: dict[Unit, str | None] = {}
+        self._refusals: dict[Unit, Rejection | None] = {}
         self._names: dict[Unit, AttributeNames] = {}
         self._class_names: dict[Unit, str] = {}
 
-    def refusal(self, unit: Unit) -> str | None:
+    def refusal(self, unit: Unit) -> Rejection | None:
         """The reason why a class or function cannot own a module; None for a whole file (a unit without a name)."""
         if unit.name and unit not in self._refusals:
             judge = owners.refusal if unit.is_class else moved_functions.refusal
@@ -45,24 +45,28 @@ class ModuleOwners:
                 reasons = map(self.refusal, plain_objects.lenders(self.context, unit))
                 self._refusals[unit] = next(filter(None, reasons), None)
             if not unit.is_class and unit.module in listed_files(self.context):
-                self._refusals[unit] = (
-                    f"the classes of {unit.module} are listed at run time, and a new class would appear there"
-                )
+                reason = f"the classes of {unit.module} are listed at run time, and a new class would appear there"
+                self._refusals[unit] = Rejection(reason, RejectionCode.FUNCTION)
         return self._refusals.get(unit)
 
-    def _blocked_outside(self, unit: Unit) -> str | None:
+    def _blocked_outside(self, unit: Unit) -> Rejection | None:
         """The reason why a class cannot have a new child, by the use of its children in files that must not change."""
         if not unit.is_class:
             return None
         loops, filters = child_loops.loops(self.context, unit), child_loops.filters(self.context, unit)
         for module in sorted({loop.module for loop in loops} | {each.place.module for each in filters}):
             if not self.context.may_change(module):
-                return f"{module}, outside the paths given, iterates over the children of `{unit.name}`"
+                return Rejection(
+                    f"{module}, outside the paths given, iterates over the children of `{unit.name}`",
+                    RejectionCode.CLASS_SHAPE,
+                )
         family = frozenset(self.context.family(unit))
         for place, walk in sorted(self.context.facts.walks.items()):
             if not self.context.may_change(place.module) and not (walk.classes and walk.classes.isdisjoint(family)):
                 where = f"{place.module}, outside the paths given, line {place.line},"
-                return f"{where} takes children by position, perhaps of `{unit.name}`"
+                return Rejection(
+                    f"{where} takes children by position, perhaps of `{unit.name}`", RejectionCode.CLASS_SHAPE
+                )
         return None
 
     def names(self, unit: Unit) -> AttributeNames:

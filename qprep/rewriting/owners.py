@@ -10,6 +10,7 @@ from qprep.analysis.effects.attribute_names import ANY_NAME
 from qprep.analysis.symbols.ast_utils import walk
 from qprep.analysis.values.abstract_values import ClassRef, External
 from qprep.foundation.catalogue.module_attributes import NN_MODULE_ATTRIBUTES
+from qprep.foundation.findings import Rejection, RejectionCode
 from qprep.rewriting import generated_init, mixins, plain_objects
 from qprep.rewriting.generated_init import entry_of
 from qprep.rewriting.safety import attribute_lookup, child_loops, class_shape, probed_names, setattr_guards
@@ -40,16 +41,16 @@ class InsertionPoint:
     inline: bool = False  # behind a semicolon on a line that holds more
 
 
-def refusal(context: RewriteContext, unit: Unit) -> str | None:
+def refusal(context: RewriteContext, unit: Unit) -> Rejection | None:
     """The reason why no attribute can be added to a class; None if one can."""
     ref = ClassRef(unit.module, unit.name)
     code, entry = context.code(unit.module), context.project.class_node(ref)
     if entry is None or code is None:
-        return f"its class is defined in {unit.module}, outside the paths given"
+        return Rejection(f"its class is defined in {unit.module}, outside the paths given", RejectionCode.CLASS_SHAPE)
     if not context.analysis.is_module(ref):
         return _mixin_refusal(context, unit)
     if varied := next((name.partition(":")[0] for name in entry.methods if ":" in name), None):
-        return f"`{unit.name}` defines `{varied}` conditionally"
+        return Rejection(f"`{unit.name}` defines `{varied}` conditionally", RejectionCode.CLASS_SHAPE)
     return (
         _torch_around(code.index, entry, unit)
         or class_shape.unusual_class(context, entry.node, unit)
@@ -60,7 +61,7 @@ def refusal(context: RewriteContext, unit: Unit) -> str | None:
     )
 
 
-def _mixin_refusal(context: RewriteContext, unit: Unit) -> str | None:
+def _mixin_refusal(context: RewriteContext, unit: Unit) -> Rejection | None:
     """The reason why the modules that inherit from a class cannot hold its operations."""
     if plain_objects.is_plain(context, unit):
         users = plain_objects.lenders(context, unit)
@@ -68,48 +69,54 @@ def _mixin_refusal(context: RewriteContext, unit: Unit) -> str | None:
         return plain_objects.refusal(context, unit) or next(filter(None, reasons), None)
     found = mixins.holders(context, unit)
     if not found:
-        return f"`{unit.name}` is not an nn.Module, so it cannot hold a module"
+        return Rejection(f"`{unit.name}` is not an nn.Module, so it cannot hold a module", RejectionCode.CLASS_SHAPE)
     return next((reason for holder in found if (reason := refusal(context, holder)) is not None), None)
 
 
-def _torch_around(index: FileIndex, entry: ClassNode, unit: Unit) -> str | None:
+def _torch_around(index: FileIndex, entry: ClassNode, unit: Unit) -> Rejection | None:
     """The reason why a class that a function defines cannot use modules that the file imports."""
     if entry.around and not any(known.target.partition(".")[0] == "torch" for known in index.imports.values()):
-        return f"torch is imported only by the function around `{unit.name}` only"
+        return Rejection(f"torch is imported only by the function around `{unit.name}` only", RejectionCode.CLASS_SHAPE)
     return None
 
 
-def _broken_chain(context: RewriteContext, unit: Unit) -> str | None:
+def _broken_chain(context: RewriteContext, unit: Unit) -> Rejection | None:
     """The constructor of the class must reach that of its base."""
     own = context.project.class_node(ClassRef(unit.module, unit.name))
     init = own.methods.get("__init__") if own is not None else None
     if init is not None and _super_call(init) is None:
-        return f"`{unit.name}.__init__` does not call the constructor of its base"
+        return Rejection(f"`{unit.name}.__init__` does not call the constructor of its base", RejectionCode.CLASS_SHAPE)
     return None
 
 
-def method_refusal(context: RewriteContext, unit: Unit, method: str) -> str | None:
+def method_refusal(context: RewriteContext, unit: Unit, method: str) -> Rejection | None:
     """The reason why a method of a class cannot use new attributes: some of its runs would not find them."""
     if not (unit.is_class and unit.name):
         return None
     if plain_objects.is_plain(context, unit):
         early = f"`{unit.name}.{method}` runs while its object is made, before any module can lend it operations"
         is_early = method in ("__init__", "__post_init__") and bool(plain_objects.held(context, unit))
-        return early if is_early else None
+        return Rejection(early, RejectionCode.CLASS_SHAPE) if is_early else None
     if mixins.is_mixin(context, unit):
         reasons = (method_refusal(context, holder, method) for holder in mixins.holders(context, unit))
         return next((reason for reason in reasons if reason is not None), None)
     if method in run_by_base(context, unit):
-        return f"`{method}` is called by the constructor of a base class, before new attributes can be created"
+        return Rejection(
+            f"`{method}` is called by the constructor of a base class, before new attributes can be created",
+            RejectionCode.CLASS_SHAPE,
+        )
     return _skipping(context, unit, method)
 
 
-def _skipping(context: RewriteContext, unit: Unit, method: str) -> str | None:
+def _skipping(context: RewriteContext, unit: Unit, method: str) -> Rejection | None:
     """The subclass that runs a method, and not the constructor that makes the attributes."""
     ref = ClassRef(unit.module, unit.name)
     for child in sorted(context.project.subclasses(ref), key=repr):
         if not runs_constructor(context, child, ref) and _runs(context, child, unit, method):
-            return f"making `{child.name}`, a subclass of it, does not run the constructor of `{unit.name}`"
+            return Rejection(
+                f"making `{child.name}`, a subclass of it, does not run the constructor of `{unit.name}`",
+                RejectionCode.CLASS_SHAPE,
+            )
     return None
 
 

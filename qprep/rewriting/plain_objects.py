@@ -14,6 +14,7 @@ from qprep.analysis.interpreter import constructor_arguments
 from qprep.analysis.places import Place, Unit
 from qprep.analysis.symbols.ast_utils import last_name, positional_parameters, walk
 from qprep.analysis.values.abstract_values import ClassRef, External, Mapping, Object, Opaque, Sequence, options
+from qprep.foundation.findings import Rejection, RejectionCode
 from qprep.rewriting import mixins
 from qprep.rewriting.fix_session import remembered
 from qprep.rewriting.rewrite_result import Doubt
@@ -58,18 +59,27 @@ def is_plain(context: RewriteContext, unit: Unit) -> bool:
     return not any(map(context.analysis.is_module, context.project.subclasses(ref)))
 
 
-def refusal(context: RewriteContext, unit: Unit) -> str | None:
+def refusal(context: RewriteContext, unit: Unit) -> Rejection | None:
     """The reason why objects of a class cannot use operations of their holder; None if they can."""
     for member in context.family(unit):
         entry = context.project.class_node(member)
         reason = _unusual(context, member, entry) if entry is not None else "is not given"
         if reason is not None:
-            return f"`{unit.name}` is not an nn.Module, so it cannot hold a module, and `{member.name}` {reason}"
+            return Rejection(
+                f"`{unit.name}` is not an nn.Module, so it cannot hold a module, and `{member.name}` {reason}",
+                RejectionCode.CLASS_SHAPE,
+            )
     entry = context.project.class_node(ClassRef(unit.module, unit.name))
     if entry is None or entry.around or body_point(context.code(unit.module), entry) is None:
-        return f"`{unit.name}` is not an nn.Module, so it cannot hold a module, and its body takes no new line"
+        return Rejection(
+            f"`{unit.name}` is not an nn.Module, so it cannot hold a module, and its body takes no new line",
+            RejectionCode.CLASS_SHAPE,
+        )
     if not (held(context, unit) or made(context, unit)):
-        return f"`{unit.name}` is not an nn.Module, so it cannot hold a module, and no module is known to hold one"
+        return Rejection(
+            f"`{unit.name}` is not an nn.Module, so it cannot hold a module, and no module is known to hold one",
+            RejectionCode.CLASS_SHAPE,
+        )
     return None
 
 

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import sys
-import types
-
 import pytest
-import torch
 
 from qprep.engine.api import fix_source
+from tests.rewrite.used_models import used
 
 LEAF = """\
 import torch
@@ -130,23 +127,11 @@ def use(net):
 """
 
 
-def _used(source: str) -> object:
-    """The result of `use(Net())` of a source."""
-    module = types.ModuleType("counted_children")
-    sys.modules[module.__name__] = module
-    try:
-        exec(source, module.__dict__)
-        torch.manual_seed(0)
-        return module.use(module.Net())
-    finally:
-        del sys.modules[module.__name__]
-
-
 @pytest.mark.parametrize("body", LEAF_TESTS.values(), ids=LEAF_TESTS.keys())
 def test_a_block_without_children_stays_one_for_code_that_asks(body: str) -> None:
     source = f"{LEAF}def use(net):\n    {body}\n\n\nuse(Net())\n"
     fixed, _ = fix_source(source)
-    assert _used(fixed) == _used(source)
+    assert used(fixed) == used(source)
 
 
 @pytest.mark.parametrize("body", LEAF_TESTS.values(), ids=LEAF_TESTS.keys())
@@ -159,7 +144,7 @@ def test_the_block_gains_its_modules_nevertheless(body: str) -> None:
 def test_a_constructor_counts_the_same_children(line: str, shown: str) -> None:
     source = CONSTRUCTED.format(line=line) + f"def use(net):\n    return {shown}\n"
     fixed, _ = fix_source(source)
-    assert _used(fixed) == _used(source)
+    assert used(fixed) == used(source)
 
 
 def test_a_second_instance_waits_for_the_end_of_a_constructor_that_counts() -> None:
@@ -177,5 +162,5 @@ def test_a_second_instance_stays_beside_the_first_where_nothing_counts() -> None
 
 def test_code_behind_a_wrapped_constructor_makes_a_new_child_unsafe() -> None:
     fixed, result = fix_source(WRAPPED)
-    assert _used(fixed) == _used(WRAPPED)
+    assert used(fixed) == used(WRAPPED)
     assert any("self.modules()" in note for finding in result.remaining for note in finding.notes)

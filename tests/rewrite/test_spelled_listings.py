@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import sys
-import types
-
 import pytest
-import torch
 
 from qprep.engine.api import fix_source
 from qprep.engine.config.settings_file import Options
+from tests.rewrite.used_models import used
 
 NET = """\
 import copy
@@ -185,18 +182,6 @@ GONE_THROUGH = [
 ]
 
 
-def _used(source: str) -> object:
-    """The result of `use(Net())` of a source."""
-    module = types.ModuleType("spelled_listings")
-    sys.modules[module.__name__] = module
-    try:
-        exec(source, module.__dict__)
-        torch.manual_seed(0)
-        return module.use(module.Net())
-    finally:
-        del sys.modules[module.__name__]
-
-
 def _source(body: str, *, line: str = "pass", method: str = "") -> str:
     return NET.format(line=line, method=method, body=body)
 
@@ -204,19 +189,19 @@ def _source(body: str, *, line: str = "pass", method: str = "") -> str:
 @pytest.mark.parametrize("body", LISTED.values(), ids=LISTED.keys())
 def test_a_list_of_children_shows_the_same(body: str) -> None:
     source = _source(body)
-    assert _used(fix_source(source)[0]) == _used(source)
+    assert used(fix_source(source)[0]) == used(source)
 
 
 @pytest.mark.parametrize("body", DISPATCHED.values(), ids=DISPATCHED.keys())
 def test_a_table_of_classes_raises_for_the_same(body: str) -> None:
     source = _source(f"return outcome(net)\n\n\ndef run(net):\n    {body}{VISITOR}")
-    assert _used(fix_source(source)[0]) == _used(source)
+    assert used(fix_source(source)[0]) == used(source)
 
 
 @pytest.mark.parametrize(("method", "body"), OWN.values(), ids=OWN.keys())
 def test_a_method_lists_the_same_children_of_its_own_object(method: str, body: str) -> None:
     source = _source(body, method=f"def parts(self):\n        {method}")
-    assert _used(fix_source(source)[0]) == _used(source)
+    assert used(fix_source(source)[0]) == used(source)
 
 
 @pytest.mark.parametrize("body", HARMLESS.values(), ids=HARMLESS.keys())
@@ -224,13 +209,13 @@ def test_code_that_sees_no_new_child_leaves_the_fix_safe(body: str) -> None:
     source = _source(body)
     fixed, _ = fix_source(source)
     assert "EltwiseAdd()" in fixed
-    assert str(_used(fixed)) == str(_used(source))
+    assert str(used(fixed)) == str(used(source))
 
 
 @pytest.mark.parametrize("line", STORED.values(), ids=STORED.keys())
 def test_a_list_that_a_constructor_keeps_shows_later_children(line: str) -> None:
     source = _source("return len(list(net.order))", line=line)
-    assert _used(fix_source(source)[0]) == _used(source)
+    assert used(fix_source(source)[0]) == used(source)
 
 
 @pytest.mark.parametrize("line", GONE_THROUGH)
@@ -238,7 +223,7 @@ def test_a_list_that_a_constructor_goes_through_shows_none(line: str) -> None:
     source = _source("return net.n", line=f"self.n = {line}")
     fixed, _ = fix_source(source)
     assert "self.add = EltwiseAdd()" in fixed
-    assert _used(fixed) == _used(source)
+    assert used(fixed) == used(source)
 
 
 def test_an_object_may_define_how_it_is_copied() -> None:
@@ -266,7 +251,7 @@ def test_a_list_is_rewritten_with_the_class_whatever_rules_are_selected() -> Non
     source = _source("return len(list(net.children()))")
     fixed, _ = fix_source(source, options=Options(select=("QP101",)))
     assert "self.add = EltwiseAdd()" in fixed
-    assert _used(fixed) == _used(source)
+    assert used(fixed) == used(source)
 
 
 def test_a_wrapper_that_passes_on_attributes_lists_the_same() -> None:
@@ -276,7 +261,7 @@ def test_a_wrapper_that_passes_on_attributes_lists_the_same() -> None:
     )
     fixed, _ = fix_source(source)
     assert "self.add = EltwiseAdd()" in fixed
-    assert _used(fixed) == _used(source)
+    assert used(fixed) == used(source)
 
 
 def test_an_object_of_another_class_lists_what_it_likes() -> None:
@@ -286,4 +271,4 @@ def test_an_object_of_another_class_lists_what_it_likes() -> None:
     )
     fixed, _ = fix_source(source)
     assert "self.add = EltwiseAdd()" in fixed
-    assert _used(fixed) == _used(source)
+    assert used(fixed) == used(source)

@@ -47,6 +47,20 @@ class NameTest:
     text: str
     is_positive: bool = True
 
+    def admits(self, name: str) -> bool:
+        """True if a class of this name meets the condition."""
+        return self._holds(name) is self.is_positive
+
+    def _holds(self, name: str) -> bool:
+        match self.how:
+            case "==":
+                return name == self.text
+            case "startswith":
+                return name.startswith(self.text)
+            case "endswith":
+                return name.endswith(self.text)
+        return self.text in name
+
 
 @dataclass(frozen=True, slots=True)
 class AnyOf:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
-from qprep.analysis.effects import call_sites
+from qprep.analysis.effects import call_arguments
 from qprep.analysis.effects.abstract_objects import NOTHING, References
 from qprep.analysis.effects.lexical_scopes import Binding, BindingKind
 
@@ -69,7 +69,7 @@ class CallContext:
     def _of_binding(self, name: str, binding: Binding) -> References:
         points_to = self._points_to
         if binding.kind is BindingKind.PARAMETER:
-            values = call_sites.bound(self._call, self._function, name, self._shifts)
+            values = call_arguments.bound(self._call, self._function, name, self._shifts)
             given = NOTHING.union(*(points_to.of(value, self._where) for value in values))
             return given | points_to.default(self._function, name)
         if binding.kind in (BindingKind.VALUE, BindingKind.ITEM) and isinstance(binding.value, ast.expr):

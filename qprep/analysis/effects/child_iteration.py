@@ -6,8 +6,8 @@ import ast
 from typing import TYPE_CHECKING
 
 from qprep.analysis.effects.abstract_objects import Anything, Below, Instance
+from qprep.analysis.effects.effect_kinds import EffectKind
 from qprep.analysis.effects.emptiness_tests import emptiness_tests
-from qprep.analysis.effects.mutations import EffectKind
 from qprep.analysis.facts import Walk
 from qprep.analysis.places import Place, Unit
 from qprep.analysis.symbols.module_summary import TELLS_CHILDREN, WALKING, positional, walked_module

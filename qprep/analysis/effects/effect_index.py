@@ -10,7 +10,7 @@ from qprep.analysis.effects.attribute_names import may_be
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
 
-    from qprep.analysis.effects.mutations import Effect, EffectKind
+    from qprep.analysis.effects.effect_kinds import Effect, EffectKind
 
 
 class EffectIndex:

@@ -32,18 +32,19 @@ from qprep.analysis.effects.abstract_objects import (
 )
 from qprep.analysis.effects.attribute_names import is_any, may_be
 from qprep.analysis.effects.child_visits import takers_of_originals
+from qprep.analysis.effects.class_facts import ROOTS, RUNTIME, TORCH, ClassFacts, ModuleClass, short_name
 from qprep.analysis.effects.effect_index import EffectIndex
+from qprep.analysis.effects.effect_kinds import Effect, EffectKind
+from qprep.analysis.effects.handler_notices import is_mode, may_notice
+from qprep.analysis.effects.held_modules import HeldModules
 from qprep.analysis.effects.lexical_scopes import BindingKind
-from qprep.analysis.effects.mutations import Effect, EffectKind, effects_of
+from qprep.analysis.effects.mutations import effects_of
 from qprep.analysis.effects.outside_effects import OutsideEffects
 from qprep.analysis.effects.points_to import ANY_MODULE, PointsTo
 from qprep.analysis.values.abstract_values import ClassRef, External, Number, Plain, Tensor, Word, options
-from qprep.foundation.catalogue.call_signature import parse_constructor
 from qprep.foundation.catalogue.module_attributes import LAYER_ATTRIBUTES, NN_MODULE_ATTRIBUTES, OTHER_ATTRIBUTES
-from qprep.foundation.catalogue.torch_bases import TORCH_BASES
 
 if TYPE_CHECKING:
-    from qprep.analysis.effects.function_handlers import Asked
     from qprep.analysis.effects.lexical_scopes import LexicalScope
     from qprep.analysis.interpreter.protocol import Analysis
     from qprep.analysis.places import Place
@@ -54,18 +55,8 @@ _RUNS_NO_OPERATION = ("torch.nn.init.", "torch.optim.", "torch.distributed.", "t
 MAX_GENERIC = 16
 """Classes that one statement may work on before it counts as code for any model, which is not followed."""
 
-_TORCH = "torch.nn."
-_RUNTIME = "qprep.runtime_modules."
-# Bases of runtime modules beyond nn.Module, by the names that torch gives them.
-_RUNTIME_BASES = {
-    "PerCall": ("ModuleList",),
-    **{name: (name, "RNNBase") for name in ("GRU", "LSTM", "RNN")},
-    **{name: (name, "RNNCellBase") for name in ("GRUCell", "LSTMCell", "RNNCell")},
-}
 _VALUES = (Number, Plain, Tensor, Word)  # kinds of values that hold no module
-_ROOTS = frozenset(("torch.nn.Module", "builtins.object"))
 _MODULE_NAMES = frozenset(("torch.nn.Module", "torch.nn.modules.Module", "torch.nn.modules.module.Module"))
-_CALL_ATTRIBUTES = frozenset(["forward", "__call__", "__class__", "training", "_forward_hooks", "_forward_pre_hooks"])
 _CONSTRUCTION = frozenset(
     ("__init__", "__new__", "__setattr__", "__getattr__", "__getattribute__", "__call__", "forward")
 )
@@ -78,18 +69,6 @@ _EQUAL_FOR_ALL = frozenset((EffectKind.SET, EffectKind.REPLACE, EffectKind.MODE)
 # What a class does to its own parts is read with the class, except for hooks on other names of them.
 _SEEN_IN_CLASS = frozenset((EffectKind.SET, EffectKind.STRUCTURE, EffectKind.MODE))
 _CLASS_CHANGES = frozenset((EffectKind.BYPASS, EffectKind.DERIVE))
-# Modules whose result depends on `training`, by parts of the names that torch gives them.
-_MODAL = re.compile(r"Dropout|RReLU|BatchNorm|InstanceNorm")
-
-ModuleClass = ClassRef | str
-
-
-@dataclass(frozen=True, slots=True)
-class Contents:
-    """The possible contents of an instance and of all modules below it: classes of modules, and modules."""
-
-    classes: frozenset[ClassRef]
-    objects: frozenset[Base]
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,10 +87,11 @@ class EffectTable:
         self.analysis = analysis
         self.project = analysis.project
         self.points_to = PointsTo(analysis.project, analysis.project.given, self._may_hold, self._has_own)
+        self._facts = ClassFacts(analysis)
+        self._held_modules = HeldModules(analysis, self.points_to)
         self._reached: dict[Effect, References] = {}
         self._given: dict[tuple[ModuleClass, str], bool] = {}
         self._asked: list[tuple[ModuleClass, str]] = []
-        self._contents: dict[ModuleClass, Contents | None] = {}
         self._matter: dict[frozenset[ModuleClass], dict[Effect, None]] = {}
         self._met: dict[tuple[ModuleClass | bool, ...], list[_Meeting]] = {}
 
@@ -182,7 +162,9 @@ class EffectTable:
                 return cls in family and self.admits(target.tests, cls)
             case Below(owner=owner):
                 # A child of an instance of the family is another object; one further down may be of the family.
-                return self.contains(owner, family) and any(self.admits(target.tests, cls) for cls in family)
+                return self._held_modules.contains(owner, family) and any(
+                    self.admits(target.tests, cls) for cls in family
+                )
             case Anything():
                 return any(self.admits(target.tests, cls) for cls in family)
         return False
@@ -235,15 +217,15 @@ class EffectTable:
         if effect.kind is not EffectKind.SET or not isinstance(target.base, Named | ClassObject):
             return False
         name = _dotted(target.base)
-        return name.startswith(_TORCH) and self._is_subclass(child, name) is True
+        return name.startswith(TORCH) and self._facts.is_subclass(child, name) is True
 
     def _is_equal_for(self, effect: Effect, child: ModuleClass) -> bool:
         """True if an effect replaces all modules of a class by equal ones without weights: two are as good as one."""
-        if not effect.by_class or effect.kind is not EffectKind.REPLACE or not self._is_stateless(child):
+        if not effect.by_class or effect.kind is not EffectKind.REPLACE or not self._facts.is_stateless(child):
             return False
         values = effect.find_values() if effect.find_values is not None else frozenset()
         return len(values) == 1 and all(
-            isinstance(each.base, Made) and self._is_stateless(each.base.name) for each in values
+            isinstance(each.base, Made) and self._facts.is_stateless(each.base.name) for each in values
         )
 
     def listings_of(self, family: Collection[ClassRef]) -> Iterator[Place]:
@@ -294,11 +276,11 @@ class EffectTable:
         match effect.kind:
             case EffectKind.SET:
                 is_of_all = effect.attribute in _OF_CLASS or effect.attribute in NN_MODULE_ATTRIBUTES
-                return self._has_attribute(child, effect.attribute) or is_of_all
+                return self._facts.has_attribute(child, effect.attribute) or is_of_all
             case EffectKind.MODE:
-                return self.is_modal(child)
+                return self._facts.is_modal(child)
             case EffectKind.READ:
-                return not self._has_attribute(child, effect.attribute)
+                return not self._facts.has_attribute(child, effect.attribute)
         return effect.kind in _ON_CHILDREN
 
     def on_parts(self, family: Collection[ClassRef], whole: Collection[str], part: ModuleClass) -> Iterator[Effect]:
@@ -320,7 +302,7 @@ class EffectTable:
             case Below(owner=Instance(), is_direct=True):
                 return False
             case Below(owner=owner):
-                return self.contains(owner, family) and self.admits(target.tests, part)
+                return self._held_modules.contains(owner, family) and self.admits(target.tests, part)
             case Anything():
                 return self.admits(target.tests, part)
         return False
@@ -343,7 +325,7 @@ class EffectTable:
             case Named(name=name):
                 return name == module
             case Below(owner=owner):
-                return self.contains(owner, family)
+                return self._held_modules.contains(owner, family)
             case Anything():
                 return True
         return False
@@ -359,7 +341,7 @@ class EffectTable:
             case ClassObject(cls=cls) | Instance(cls=cls):
                 return cls in classes or cls in holders
             case Below(owner=owner):
-                return self.contains(owner, [*classes, *holders])
+                return self._held_modules.contains(owner, [*classes, *holders])
             case Anything():
                 return True
         return False
@@ -367,13 +349,13 @@ class EffectTable:
     def on_dispatch(self, family: Collection[ClassRef], op: Op) -> Iterator[Effect]:
         """Handlers that may see by which function of torch the methods of a family run an operation."""
         for effect in self._index.of(EffectKind.DISPATCH):
-            if _may_notice(effect.asked, op) and self._may_see(effect, family):
+            if may_notice(effect.asked, op) and self._may_see(effect, family):
                 yield effect
 
     def _may_see(self, effect: Effect, family: Collection[ClassRef]) -> bool:
         """True if a handler is a mode, which sees every call, or of tensors that the methods of a family are given."""
         handled = {target.base.cls for target in effect.targets if isinstance(target.base, ClassObject)}
-        if any(_is_mode(self.project.mro(cls)) for cls in handled if isinstance(cls, ClassRef)):
+        if any(is_mode(self.project.mro(cls)) for cls in handled if isinstance(cls, ClassRef)):
             return True
         scopes = (scope for cls in family for name in self.project.methods(cls) or () for scope in self._own(cls, name))
         given = (reference.base for scope in scopes for reference in self.points_to.of_parameters(scope))
@@ -421,17 +403,17 @@ class EffectTable:
 
         What happens to every module of a class happens to a second instance of it as well, if that is one.
         """
-        if effect.by_class and effect.kind in _EQUAL_FOR_ALL and all(map(self._is_stateless, content)):
+        if effect.by_class and effect.kind in _EQUAL_FOR_ALL and all(map(self._facts.is_stateless, content)):
             return False
-        if effect.kind in _SHARED and all(map(self._is_layer, content)):
+        if effect.kind in _SHARED and all(map(self._facts.is_layer, content)):
             return False  # a second instance of a layer runs the first, whatever its attributes are by then
         match effect.kind:
             case EffectKind.REPLACE:
                 return True
             case EffectKind.SET:
-                return any(self._has_attribute(cls, effect.attribute) for cls in content)
+                return any(self._facts.has_attribute(cls, effect.attribute) for cls in content)
             case EffectKind.MODE:
-                return any(self.is_modal(cls) for cls in content)
+                return any(self._facts.is_modal(cls) for cls in content)
             case EffectKind.CALL:
                 return any(self._runs_method(cls, effect) for cls in content)
             case EffectKind.STRUCTURE | EffectKind.CHANGE | EffectKind.COMPARE:
@@ -483,7 +465,7 @@ class EffectTable:
         if isinstance(cls, ClassRef):
             names = self.project.method_names(cls)
             return any(may_be(effect.attribute, name) for name in names if name != "forward")
-        copies = any(self.admits(target.tests, f"{_RUNTIME}Tied") for target in self._targets(effect))
+        copies = any(self.admits(target.tests, f"{RUNTIME}Tied") for target in self._targets(effect))
         return effect.attribute == "reset_parameters" and copies
 
     def _is_related(self, cls: ClassRef, other: ClassRef) -> bool:
@@ -492,7 +474,7 @@ class EffectTable:
     def contains_object(self, owner: object, content: Collection[ModuleClass]) -> bool:
         """True if an object may hold an instance of one of several classes of the project."""
         refs = [cls for cls in content if isinstance(cls, ClassRef)]
-        return bool(refs) and self.contains(owner, refs)
+        return bool(refs) and self._held_modules.contains(owner, refs)
 
     def patched(self, names: Collection[str]) -> Iterator[Effect]:
         """Effects that replace functions or classes of other packages, such as `F.relu = …`, by their last names."""
@@ -545,24 +527,15 @@ class EffectTable:
         if may_be(effect.attribute, name):
             return True
         is_class = name[:1].isupper() and target.name.rpartition(".")[2] == name
-        return is_class and self._has_attribute(f"{_TORCH}{name}", effect.attribute)
+        return is_class and self._facts.has_attribute(f"{TORCH}{name}", effect.attribute)
 
     def _has_children_of(self, below: Below, family: Collection[ClassRef]) -> bool:
         """True if modules below an object may be children of an instance of a family."""
         if below.is_direct and isinstance(below.owner, Instance):
             return below.owner.cls in family
-        return self.contains(below.owner, family)
+        return self._held_modules.contains(below.owner, family)
 
     # Relations of classes
-
-    def contains(self, owner: object, family: Collection[ClassRef]) -> bool:
-        """True if an object may be, or hold at any depth, an instance of a family."""
-        if isinstance(owner, Anything):
-            return True
-        if not isinstance(owner, Instance):
-            return False
-        inside = self.contents(owner.cls)
-        return inside is None or not inside.classes.isdisjoint(family)
 
     def _holds(
         self,
@@ -577,7 +550,7 @@ class EffectTable:
         The module passes some tests.
         """
         holder = owner.cls if isinstance(owner, Instance) else owner.name if isinstance(owner, Made) else None
-        inside = self.contents(holder) if holder is not None else None
+        inside = self._held_modules.contents(holder) if holder is not None else None
         if inside is None:
             return isinstance(owner, Made)
         for base in inside.objects:
@@ -590,40 +563,6 @@ class EffectTable:
                     return True
         return False
 
-    def contents(self, holder: ModuleClass) -> Contents | None:
-        """An object of a class and all modules below it; None where any may be there."""
-        if holder not in self._contents:
-            self._contents[holder] = self._find_contents(holder)
-        return self._contents[holder]
-
-    def _find_contents(self, holder: ModuleClass) -> Contents | None:
-        seen: set[ModuleClass] = {holder}
-        classes: set[ClassRef] = set()
-        objects: set[Base] = set()
-        waiting = [holder]
-        while waiting:
-            current = waiting.pop()
-            held = self.points_to.set_from_outside(current) if isinstance(current, str) else self._held(current)
-            if any(isinstance(each.base, Anything) for each in held):
-                return None
-            family = () if isinstance(current, str) else self.points_to.family(current)
-            classes.update(family)
-            found = [each.base for each in held if isinstance(each.base, Instance | Made | Held)]
-            objects.update(found)
-            inner = [base.cls for base in found if isinstance(base, Instance)]
-            inner += [base.name for base in found if isinstance(base, Made)]  # type: ignore[misc]
-            new = [each for each in (*family, *inner) if each not in seen]
-            seen.update(new)
-            waiting += new
-        return Contents(frozenset(classes), frozenset(objects))
-
-    def _held(self, cls: ClassRef) -> References:
-        """The values that instances of a class hold as attributes, or as items."""
-        names = (name for name in self.analysis.attributes_of(cls).names if self.points_to.may_keep(cls, name))
-        held = [self.points_to.of_attribute(cls, name) for name in names]
-        items = self.points_to.given_to(cls) if self.points_to.is_container(cls) else frozenset()
-        return frozenset().union(*held, items, self.points_to.set_by_computed_names(cls))
-
     def admits(self, tests: Collection[Test], cls: ModuleClass) -> bool:
         """True if an object of a class may pass all of several tests."""
         return all(self._may_pass(test, cls) for test in tests)
@@ -635,50 +574,16 @@ class EffectTable:
             case ClassTest(classes=None) | GivenName():
                 return True
             case ClassTest(classes=classes, is_positive=is_positive):
-                answers = [self._is_subclass(cls, other) for other in classes or ()]
+                answers = [self._facts.is_subclass(cls, other) for other in classes or ()]
                 return any(answer is not False for answer in answers) if is_positive else True not in answers
             case AttributeTest(name=name, is_positive=is_positive):
                 return not is_positive or self._may_have(cls, name)
-            case NameTest(how=how, text=text, is_positive=is_positive):
-                return _name_passes(_short(cls), how, text) is is_positive
-
-    def _is_subclass(self, cls: ModuleClass, other: ModuleClass) -> bool | None:
-        """True if a class inherits from another; None where that is not known."""
-        if cls == other or other in _ROOTS:
-            return True
-        if isinstance(cls, ClassRef):
-            bases = self.project.mro(cls)
-            if isinstance(other, ClassRef):
-                return True if other in bases else None if External("?") in bases else False
-            names = [base.name for base in bases if isinstance(base, External)]
-            answers = [self._is_subclass(name, other) for name in names if name not in _ROOTS]
-            return True if True in answers else None if None in answers else False
-        if isinstance(other, ClassRef):
-            return False
-        if not cls.startswith((_TORCH, _RUNTIME)):
-            return None
-        # All bases are known. Another package may export a class of torch under its own name.
-        bases_of = TORCH_BASES.get(_short(cls), ()) if cls.startswith(_TORCH) else _RUNTIME_BASES.get(_short(cls), ())
-        return _short(other) in (_short(cls), *bases_of)
-
-    def _has_attribute(self, cls: ModuleClass, pattern: str) -> bool:
-        """True if a class, or a call of its instances, has a use for an attribute of this name."""
-        if is_any(pattern) or any(may_be(pattern, name) for name in _CALL_ATTRIBUTES):
-            return True
-        if isinstance(cls, ClassRef):
-            names = {*self.analysis.attributes_of(cls).names, *self.project.method_names(cls)}
-            return any(may_be(pattern, name) for name in names)
-        known = self.analysis.catalogue.nn_module(cls.removeprefix(_TORCH)) if cls.startswith(_TORCH) else None
-        names = set(known.parameters) | {flag for flag, _ in known.flags} if known is not None else set()
-        if known is None:
-            names = self._runtime_settings(_short(cls))
-        if known is not None and known.may_have_state:
-            names |= {"weight", "bias", "running_mean", "running_var", "eps", "momentum"}
-        return any(may_be(pattern, name) for name in names)
+            case NameTest():
+                return test.admits(short_name(cls))
 
     def _may_have(self, cls: ModuleClass, name: str) -> bool:
         """True if `hasattr` may find an attribute in an object of a class: each module has those of nn.Module."""
-        if name.startswith("__") or name in NN_MODULE_ATTRIBUTES or self._has_attribute(cls, re.escape(name)):
+        if name.startswith("__") or name in NN_MODULE_ATTRIBUTES or self._facts.has_attribute(cls, re.escape(name)):
             return True
         if self._may_be_given(cls, name):
             return True
@@ -686,12 +591,12 @@ class EffectTable:
             if self.points_to.method(cls, "__getattr__") or self.points_to.method(cls, "__getattribute__"):
                 return True
             bases = (base for base in self.project.mro(cls) if isinstance(base, External))
-            return any(self._may_have(base.name, name) for base in bases if base.name not in _ROOTS)
-        if cls.startswith(_TORCH):
-            known = self.analysis.catalogue.nn_module(cls.removeprefix(_TORCH))
+            return any(self._may_have(base.name, name) for base in bases if base.name not in ROOTS)
+        if cls.startswith(TORCH):
+            known = self.analysis.catalogue.nn_module(cls.removeprefix(TORCH))
             is_plain = known is not None and not (known.may_have_state or known.is_container or known.is_compound)
             return known is None or (not is_plain and name in LAYER_ATTRIBUTES)
-        return not cls.startswith(_RUNTIME) or name in OTHER_ATTRIBUTES
+        return not cls.startswith(RUNTIME) or name in OTHER_ATTRIBUTES
 
     def _may_be_given(self, cls: ModuleClass, name: str) -> bool:
         """True if code may set an attribute of this name on an object of a class that lacks it.
@@ -722,63 +627,11 @@ class EffectTable:
             case Anything() | Below() | ClassOf() | Held():
                 pass
             case Instance(cls=other) | ClassObject(cls=other) | Made(name=other) | Named(name=other):
-                if self._is_subclass(cls, other) is False:
+                if self._facts.is_subclass(cls, other) is False:
                     return False
             case _:
                 return False
         return self.admits(target.tests, cls)
-
-    def _runtime_settings(self, name: str) -> set[str]:
-        """The settings of a class of qprep.runtime_modules; what is no operation has none."""
-        row = self.analysis.catalogue.runtime_module(name)
-        return set(parse_constructor(row.module).parameters) if row is not None and row.module is not None else set()
-
-    def is_modal(self, cls: ModuleClass) -> bool:
-        """True if the result of a module depends on its training mode."""
-        if isinstance(cls, str) and cls.startswith(_TORCH):
-            return bool(_MODAL.search(_short(cls)))
-        return isinstance(cls, ClassRef)
-
-    def _is_layer(self, cls: ModuleClass) -> bool:
-        """True if a class is one operation of torch.nn with parameters."""
-        known = (
-            self.analysis.catalogue.nn_module(str(cls).removeprefix(_TORCH)) if str(cls).startswith(_TORCH) else None
-        )
-        return known is not None and known.may_have_state and not (known.is_container or known.is_compound)
-
-    def _is_stateless(self, cls: ModuleClass) -> bool:
-        """True if a second instance of a class is a plain one of the same class."""
-        if isinstance(cls, ClassRef):
-            return False
-        known = self.analysis.catalogue.nn_module(cls.removeprefix(_TORCH)) if cls.startswith(_TORCH) else None
-        return known is not None and not (known.may_have_state or known.is_container or known.is_compound)
-
-
-def _snake_case(name: str) -> str:
-    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
-
-
-def _may_notice(asked: Asked | None, op: Op) -> bool:
-    """True if a handler may tell the call of a module from that of a function, or of an operator.
-
-    It cannot if it tests for other functions. If it tests for the one that runs, it must read the arguments in the
-    same way, however they are passed.
-    """
-    if asked is None or asked.of_all:
-        return True
-    spelled = [re.split(r"[(\s]", text)[0].rpartition(".")[2] for text in op.spellings]
-    modules = [re.split(r"[(\s]", text)[0].rpartition(".")[2] for text in (op.nn, op.module) if text]
-    if asked.names.isdisjoint((*spelled, *modules, *map(_snake_case, modules))):
-        return not all(name.isidentifier() for name in spelled)
-    if asked.reads is None or len(set(spelled)) != 1:
-        return True
-    parameters = re.findall(r"\w+(?=\s*[,=)])", op.spellings[0].partition("(")[2])
-    return any(position >= len(parameters) or parameters[position] != name for name, position in asked.reads)
-
-
-def _is_mode(bases: Collection[object]) -> bool:
-    """True if a class is a mode of torch's dispatcher, by the names that torch gives their bases."""
-    return any(isinstance(base, External) and base.name.endswith("Mode") for base in bases)
 
 
 def _is_any_module(base: Base) -> bool:
@@ -798,19 +651,3 @@ def _dotted(base: Named | ClassObject) -> str:
 def _is_unknown_holder(target: Reference) -> bool:
     """True if an attribute is set on what nothing is known of but the attribute that holds it."""
     return isinstance(target.base, Held) and target.base.owner is None
-
-
-def _short(cls: ModuleClass) -> str:
-    name = cls.name if isinstance(cls, ClassRef) else cls
-    return name.rpartition(".")[2].partition(":")[0]
-
-
-def _name_passes(name: str, how: str, text: str) -> bool:
-    match how:
-        case "==":
-            return name == text
-        case "startswith":
-            return name.startswith(text)
-        case "endswith":
-            return name.endswith(text)
-    return text in name

@@ -14,8 +14,8 @@ from qprep.analysis.effects.lexical_scopes import assigned_value
 from qprep.analysis.symbols.ast_utils import dotted_text
 
 if TYPE_CHECKING:
-    from qprep.analysis.effects.call_sites import ObjectQueries
     from qprep.analysis.effects.lexical_scopes import FileScopes, LexicalScope
+    from qprep.analysis.effects.object_queries import ObjectQueries
     from qprep.analysis.values.abstract_values import ClassRef
 
 _OPERATORS: dict[type[ast.AST], str] = {

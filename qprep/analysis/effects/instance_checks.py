@@ -9,7 +9,7 @@ from qprep.analysis.values.abstract_values import ClassRef, External
 from qprep.foundation.catalogue.torch_bases import TORCH_BASES
 
 if TYPE_CHECKING:
-    from qprep.analysis.effects.call_sites import ObjectQueries
+    from qprep.analysis.effects.object_queries import ObjectQueries
 
 # Of these packages, classes look at the methods of an object: `Callable`, `Hashable`, `SupportsFloat`.
 _BY_METHODS = ("collections.abc.", "typing.", "typing_extensions.")

@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from qprep.analysis.effects import call_sites, decorations, instance_checks, silent_calls
+from qprep.analysis.effects import decorations, instance_checks, silent_calls
 from qprep.analysis.effects.abstract_objects import (
     ANY_OBJECT,
     CHILD_NAME,
@@ -51,6 +51,8 @@ from qprep.analysis.effects.abstract_objects import (
     widened,
 )
 from qprep.analysis.effects.attribute_names import ANY_NAME, is_any, may_be, patterns_of
+from qprep.analysis.effects.call_sites import CallGraph
+from qprep.analysis.effects.call_uses import Derived
 from qprep.analysis.effects.class_conditions import (
     Variable,
     binding_loop,
@@ -73,6 +75,7 @@ from qprep.analysis.effects.lexical_scopes import (
 )
 from qprep.analysis.effects.listings import is_module_in, module_beside
 from qprep.analysis.effects.method_calls import attribute_reads
+from qprep.analysis.effects.name_table import NameTable
 from qprep.analysis.effects.python_classes import OF_CONTAINERS, holds_no_items
 from qprep.analysis.effects.stored_values import SCALARS, Addition, AttributeStore, Kept, StoreTable
 from qprep.analysis.effects.straight_line import last_value
@@ -265,13 +268,13 @@ class PointsTo:
         self._may_hold = may_hold
         self._has_own = has_own
         self.modules = tuple(modules)
-        self.names = call_sites.NameTable(project, self.modules)
+        self.names = NameTable(project, self.modules)
         self._files: dict[str, FileScopes | None] = {}
         self._values: dict[_Key, References] = {}
-        self._derived: dict[call_sites.Derived, Any] = {}
-        self._computing: dict[call_sites.Derived, Callable[[], Any]] = {}
+        self._derived: dict[Derived, Any] = {}
+        self._computing: dict[Derived, Callable[[], Any]] = {}
         self._scopes: dict[ast.AST, LexicalScope] = {}
-        self._users: dict[_Key | call_sites.Derived, dict[_Key | call_sites.Derived, None]] = defaultdict(dict)
+        self._users: dict[_Key | Derived, dict[_Key | Derived, None]] = defaultdict(dict)
         self._methods: dict[tuple[ClassRef, str], list[LexicalScope]] = {}
         self._families: dict[ClassRef, frozenset[ClassRef]] = {}
         self._local_bodies: dict[ClassRef, tuple[LexicalScope, ...]] = {}
@@ -279,13 +282,13 @@ class PointsTo:
         self._assigned: dict[LexicalScope, frozenset[str]] = {}
         self._waiting: deque[_Key] = deque()
         self._queued: set[_Key] = set()
-        self._outdated: dict[call_sites.Derived, None] = {}
-        self._current: list[_Key | call_sites.Derived] = []
+        self._outdated: dict[Derived, None] = {}
+        self._current: list[_Key | Derived] = []
         self._limit = MAX_DEPTH
         # Values of which nothing is known so far, with the keys that need to know; and those that stay unknown.
-        self._undecided: dict[_Key, dict[_Key | call_sites.Derived, None]] = {}
+        self._undecided: dict[_Key, dict[_Key | Derived, None]] = {}
         self._decided: set[_Key] = set()
-        self.calls = call_sites.CallGraph(self)
+        self.calls = CallGraph(self)
         self.implicit = ImplicitCalls(self)
 
     # Files and definitions
@@ -404,7 +407,7 @@ class PointsTo:
             self._solve()
         return self._values[key]
 
-    def derived(self, key: call_sites.Derived, compute: Callable[[], T], empty: T) -> T:
+    def derived(self, key: Derived, compute: Callable[[], T], empty: T) -> T:
         """A result that follows from values, so far: it is computed again when these grow, and merged by `|`."""
         if self._current:
             self._users[key][self._current[-1]] = None
@@ -419,7 +422,7 @@ class PointsTo:
             self._solve()
         return self._derived[key]  # type: ignore[no-any-return]
 
-    def _derive(self, key: call_sites.Derived) -> None:
+    def _derive(self, key: Derived) -> None:
         self._current.append(key)
         try:
             found = self._computing[key]()
@@ -431,8 +434,8 @@ class PointsTo:
             for user in self._users[key]:
                 self._enqueue(user)
 
-    def _enqueue(self, key: _Key | call_sites.Derived) -> None:
-        if isinstance(key, call_sites.Derived):
+    def _enqueue(self, key: _Key | Derived) -> None:
+        if isinstance(key, Derived):
             self._outdated[key] = None
         elif key not in self._queued:
             self._queued.add(key)

@@ -241,17 +241,6 @@ def _is_returned(node: ast.AST | None, parents: dict[ast.AST, ast.AST]) -> bool:
     return isinstance(node, ast.Return)
 
 
-def _is_called(name: str, how: str, text: str) -> bool:
-    match how:
-        case "==":
-            return name == text
-        case "startswith":
-            return name.startswith(text)
-        case "endswith":
-            return name.endswith(text)
-    return text in name
-
-
 def _may_be_table(test: Test) -> bool:
     """True if the table of children, under its name, may pass a test."""
     match test:
@@ -266,6 +255,6 @@ def _may_be_table(test: Test) -> bool:
             )
         case ClassTest(classes=classes):
             return "builtins.dict" not in (classes or ())
-        case NameTest(how=how, text=text, is_positive=is_positive):
-            return _is_called(CHILD_TABLE, how, text) is is_positive
+        case NameTest():
+            return test.admits(CHILD_TABLE)
     return True

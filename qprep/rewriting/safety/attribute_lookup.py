@@ -11,6 +11,7 @@ from qprep.analysis.effects.abstract_objects import Instance
 from qprep.analysis.effects.lexical_scopes import assigned_value
 from qprep.analysis.places import Unit
 from qprep.analysis.values.abstract_values import ClassRef, External
+from qprep.foundation.findings import Rejection, RejectionCode
 from qprep.rewriting import plain_objects
 from qprep.rewriting.fix_session import remembered
 from qprep.rewriting.safety import setattr_guards
@@ -33,11 +34,11 @@ class _Lookup(Enum):
     UNKNOWN = auto()
 
 
-def refusal(context: RewriteContext, unit: Unit) -> str | None:
+def refusal(context: RewriteContext, unit: Unit) -> Rejection | None:
     """The reason why a new module of a class may not be found under its name; None if it is."""
     for member in context.family(unit):
         if _lookup(context, member) is _Lookup.UNKNOWN and _is_asked(context, unit, member):
-            return f"`{member.name}` defines __getattr__"
+            return Rejection(f"`{member.name}` defines __getattr__", RejectionCode.CLASS_SHAPE)
     return None
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from qprep.analysis.places import Place
 from qprep.analysis.symbols.ast_utils import positional_parameters
 from qprep.analysis.values.abstract_values import ClassRef, External, options
+from qprep.foundation.findings import Rejection, RejectionCode
 from qprep.rewriting.fix_session import remembered
 from qprep.rewriting.safety.constructor_calls import may_be_early, runs_at_construction
 from qprep.rewriting.safety.guarded_loops import (
@@ -55,21 +56,28 @@ class Filter:
     after: str = ""
 
 
-def refusal(context: RewriteContext, unit: Unit) -> str | None:
+def refusal(context: RewriteContext, unit: Unit) -> Rejection | None:
     """The reason why a class cannot have a new child, by the use of its children in its family and elsewhere."""
     ref = ClassRef(unit.module, unit.name)
     if context.analysis.is_container(ref):
         found = context.analysis.defines_method(ref, "forward")
         if not found or not all(context.analysis.defines_method(m, "forward") for m in context.project.subclasses(ref)):
-            return f"`{unit.name}` is a container: a new child would become one of its items"
+            return Rejection(
+                f"`{unit.name}` is a container: a new child would become one of its items", RejectionCode.CLASS_SHAPE
+            )
     if (place := _numbers(context, ref, unit)) is not None:
-        return f"`{place}` enumerates the children of `{unit.name}`, or takes them by position"
+        return Rejection(
+            f"`{place}` enumerates the children of `{unit.name}`, or takes them by position", RejectionCode.CLASS_SHAPE
+        )
     reason = next((walk.reason for walk in _walks(context, unit) if walk.reason is not None), None)
     if reason is not None:
-        return reason
+        return Rejection(reason, RejectionCode.CLASS_SHAPE)
     changed = {loop.module for loop in loops(context, unit)} | {each.place.module for each in filters(context, unit)}
     outside = next(iter(sorted(changed.difference(context.project.given))), None)
-    return f"{outside}, outside the paths given, iterates over the children of `{unit.name}`" if outside else None
+    if outside is None:
+        return None
+    reason = f"{outside}, outside the paths given, iterates over the children of `{unit.name}`"
+    return Rejection(reason, RejectionCode.CLASS_SHAPE)
 
 
 def _numbers(context: RewriteContext, ref: ClassRef, unit: Unit) -> str | None:

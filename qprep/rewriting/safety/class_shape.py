@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from qprep.analysis.effects.abstract_objects import Named
 from qprep.analysis.symbols.ast_utils import positional_parameters
 from qprep.analysis.values.abstract_values import ClassRef
+from qprep.foundation.findings import Rejection, RejectionCode
 from qprep.rewriting.fix_session import remembered
 from qprep.rewriting.safety import attribute_lookup, setattr_guards
 
@@ -27,15 +28,15 @@ _LISTINGS = ("children", "named_children", "modules", "named_modules")
 _GENERATORS = ("dataclasses.", "attr.", "attrs.", "pydantic.", "msgspec.")
 
 
-def unusual_class(context: RewriteContext, node: ast.ClassDef, unit: Unit) -> str | None:
+def unusual_class(context: RewriteContext, node: ast.ClassDef, unit: Unit) -> Rejection | None:
     """The reason why the body of a class prevents a rewrite."""
     if any(_generates_constructor(context, decorator, unit) for decorator in node.decorator_list):
-        return f"`{unit.name}` is a dataclass: its constructor is generated"
+        return Rejection(f"`{unit.name}` is a dataclass: its constructor is generated", RejectionCode.CLASS_SHAPE)
     for item in node.body:
         if isinstance(item, ast.FunctionDef) and item.name in _DUNDERS and not setattr_guards.passes_on(item):
-            return f"`{unit.name}` defines {item.name}"
+            return Rejection(f"`{unit.name}` defines {item.name}", RejectionCode.CLASS_SHAPE)
         if isinstance(item, ast.Assign) and any(isinstance(t, ast.Name) and t.id == "__slots__" for t in item.targets):
-            return f"`{unit.name}` has __slots__"
+            return Rejection(f"`{unit.name}` has __slots__", RejectionCode.CLASS_SHAPE)
     return None
 
 
@@ -47,13 +48,16 @@ def _generates_constructor(context: RewriteContext, decorator: ast.expr, unit: U
     return any(name.startswith(_GENERATORS) for name in names)
 
 
-def unusual_family(context: RewriteContext, unit: Unit) -> str | None:
+def unusual_family(context: RewriteContext, unit: Unit) -> Rejection | None:
     """The reason why a base or subclass prevents a rewrite: it reads attributes, or bypasses the constructor."""
     for member in context.family(unit):
         if context.project.may_be_another(member.module, unit.module):
-            return f"two files are called {member.module}, and the imported one is unknown before the code runs"
+            return Rejection(
+                f"two files are called {member.module}, and the imported one is unknown before the code runs",
+                RejectionCode.CLASS_SHAPE,
+            )
         if (reason := _unusual_member(context, member)) is not None:
-            return reason
+            return Rejection(reason, RejectionCode.CLASS_SHAPE)
     return attribute_lookup.refusal(context, unit)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
-from qprep.analysis.effects.mutations import EffectKind
+from qprep.analysis.effects.effect_kinds import EffectKind
 from qprep.analysis.symbols.ast_utils import is_attribute_of, positional_parameters
 from qprep.analysis.values.abstract_values import ClassRef
 from qprep.rewriting.safety.constructor_calls import run_by_init
@@ -13,7 +13,7 @@ from qprep.rewriting.safety.constructor_calls import run_by_init
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from qprep.analysis.effects.mutations import Effect
+    from qprep.analysis.effects.effect_kinds import Effect
     from qprep.analysis.places import Unit
     from qprep.rewriting.fix_session import RewriteContext
 

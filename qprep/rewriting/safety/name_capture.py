@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from qprep.analysis.symbols.ast_utils import walk
 from qprep.analysis.symbols.local_classes import bound_names as bound_outside
+from qprep.foundation.findings import Rejection, RejectionCode
 from qprep.rewriting import generated_init
 from qprep.rewriting.rewrite_result import OWNER
 
@@ -32,7 +33,7 @@ def bound_names(function: ast.FunctionDef) -> frozenset[str]:
     return frozenset(found)
 
 
-def hidden(context: RewriteContext, declarations: Iterable[Declaration]) -> str | None:
+def hidden(context: RewriteContext, declarations: Iterable[Declaration]) -> Rejection | None:
     """The reason why a constructor cannot make a new attribute: it binds a name of its value differently."""
     for declaration in declarations:
         if declaration.unit.is_class and declaration.unit.name:
@@ -40,7 +41,10 @@ def hidden(context: RewriteContext, declarations: Iterable[Declaration]) -> str 
             tree = ast.parse(declaration.expression.replace(OWNER, "self"), mode="eval")
             used = {node.id for node in walk(tree) if isinstance(node, ast.Name)} - {"self"}
             if used & bound:
-                return f"`{min(used & bound)}` has another meaning in the constructor of `{declaration.unit.name}`"
+                return Rejection(
+                    f"`{min(used & bound)}` has another meaning in the constructor of `{declaration.unit.name}`",
+                    RejectionCode.NAME,
+                )
     return None
 
 

@@ -13,7 +13,7 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 from qprep.analysis.effects.attribute_names import ANY_NAME, ANY_THAT_IS_THERE
-from qprep.analysis.effects.mutations import EffectKind
+from qprep.analysis.effects.effect_kinds import EffectKind
 from qprep.analysis.facts import Compound, HeldFunction, ModuleCall, OpSite, Sharing
 from qprep.analysis.places import Unit
 from qprep.analysis.symbols.ast_utils import last_name
@@ -26,8 +26,9 @@ from qprep.rewriting.safety import child_loops, instance_uses, nested_paths
 from qprep.rewriting.safety.observability import holds_no_state, made_of
 
 if TYPE_CHECKING:
-    from qprep.analysis.effects.effect_table import EffectTable, ModuleClass
-    from qprep.analysis.effects.mutations import Effect
+    from qprep.analysis.effects.class_facts import ModuleClass
+    from qprep.analysis.effects.effect_kinds import Effect
+    from qprep.analysis.effects.effect_table import EffectTable
     from qprep.rewriting.composed_edits import Piece
     from qprep.rewriting.fix_scope import Scope
     from qprep.rewriting.fix_session import RewriteContext

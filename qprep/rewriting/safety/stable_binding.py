@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from qprep.analysis.symbols.private_names import is_private
 from qprep.analysis.symbols.symbol_table import Imported
+from qprep.foundation.findings import Rejection, RejectionCode
 from qprep.rewriting.safety.name_capture import bound_names
 
 if TYPE_CHECKING:
@@ -22,26 +23,29 @@ _CHANGING = frozenset(
 )
 
 
-def refusal(context: RewriteContext, index: FileIndex, node: ast.FunctionDef) -> str | None:
+def refusal(context: RewriteContext, index: FileIndex, node: ast.FunctionDef) -> Rejection | None:
     """The reason why a class made of a function's text would not do the same as the function."""
     name = node.name
     if name in index.values or name in index.imports or name in _global_names(index) or _is_defined_again(index, node):
-        return f"`{name}` is bound more than once"
+        return Rejection(f"`{name}` is bound more than once", RejectionCode.FUNCTION)
     if f"{name}()" in context.touched or any(context.effects.on_variable(index.name, name)):
-        return f"`{name}` is replaced or changed elsewhere"
+        return Rejection(f"`{name}` is replaced or changed elsewhere", RejectionCode.FUNCTION)
     return body_refusal(node)
 
 
-def body_refusal(node: ast.FunctionDef) -> str | None:
+def body_refusal(node: ast.FunctionDef) -> Rejection | None:
     """The reason why the text of a function would not do the same in a class of its own."""
     name = node.name
     if any(is_private(found) for found in _names(node)):
-        return f"`{name}` uses a name with two leading underscores, which Python changes inside a class"
+        return Rejection(
+            f"`{name}` uses a name with two leading underscores, which Python changes inside a class",
+            RejectionCode.FUNCTION,
+        )
     if any(_looks_around(part) for part in ast.walk(node)):
-        return f"`{name}` reads its own variables or its caller's"
+        return Rejection(f"`{name}` reads its own variables or its caller's", RejectionCode.FUNCTION)
     defaults = [default for default in (*node.args.defaults, *node.args.kw_defaults) if default is not None]
     if any(isinstance(d, ast.List | ast.Dict | ast.Set) for d in defaults) and _changes(node):
-        return f"`{name}` changes a default that its calls share"
+        return Rejection(f"`{name}` changes a default that its calls share", RejectionCode.FUNCTION)
     return None
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from qprep.analysis.symbols.ast_utils import is_async, positional_parameters
 from qprep.analysis.symbols.local_classes import LOCALS
 from qprep.analysis.values.abstract_values import External, FunctionRef, Partial, options
+from qprep.foundation.findings import Rejection, RejectionCode
 from qprep.rewriting import imports
 from qprep.rewriting.composed_edits import Piece, apply
 from qprep.rewriting.safety import stable_binding
@@ -50,14 +51,16 @@ _KEPT = frozenset(
 )
 
 
-def refusal(context: RewriteContext, unit: Unit) -> str | None:
+def refusal(context: RewriteContext, unit: Unit) -> Rejection | None:
     """The reason why a function cannot become a module; None if it can."""
     code = context.code(unit.module)
     if unit.name.endswith(f".{LOCALS}"):
-        return f"it is nested in `{unit.name.partition('.')[0]}`, next to the class that calls it"
+        return Rejection(
+            f"it is nested in `{unit.name.partition('.')[0]}`, next to the class that calls it", RejectionCode.FUNCTION
+        )
     node = definition(code.index, unit) if code is not None else None
     if node is None or code is None:
-        return f"`{unit.name}` is defined in {unit.module}, outside the paths given"
+        return Rejection(f"`{unit.name}` is defined in {unit.module}, outside the paths given", RejectionCode.FUNCTION)
     is_static = "." in unit.name
     if (reason := _place_refusal(context, code, unit, node)) is not None:
         return reason
@@ -65,11 +68,18 @@ def refusal(context: RewriteContext, unit: Unit) -> str | None:
         if is_static and name == static_methods.DECORATOR:
             continue
         if _of(context, name) not in _DROPPED | _KEPT and not _may_return_argument(context, decorator, name):
-            return f"`{unit.name}` is decorated with `{name.removeprefix('builtins.')}`"
+            return Rejection(
+                f"`{unit.name}` is decorated with `{name.removeprefix('builtins.')}`", RejectionCode.FUNCTION
+            )
     if is_replaceable(context, unit) and kept_decorators(context, unit.module, node):
-        return f"`{unit.name}` has a decorator that is unknown before the code runs, and another that must stay"
+        return Rejection(
+            f"`{unit.name}` has a decorator that is unknown before the code runs, and another that must stay",
+            RejectionCode.FUNCTION,
+        )
     if any(_is_made(context, unit.module, part) for default in _defaults(node) for part in ast.walk(default)):
-        return f"`{unit.name}` has a default value that is created once, with the function"
+        return Rejection(
+            f"`{unit.name}` has a default value that is created once, with the function", RejectionCode.FUNCTION
+        )
     if (reason := _unusual_body(code, node, unit)) is not None:
         return reason
     if is_static or is_conditional(code, node):  # a Dispatch runs whatever function the name means
@@ -77,12 +87,12 @@ def refusal(context: RewriteContext, unit: Unit) -> str | None:
     return stable_binding.refusal(context, code.index, node)
 
 
-def _place_refusal(context: RewriteContext, code: Code, unit: Unit, node: ast.FunctionDef) -> str | None:
+def _place_refusal(context: RewriteContext, code: Code, unit: Unit, node: ast.FunctionDef) -> Rejection | None:
     """The reason in the place of its definition why a function cannot become a module."""
     if "." in unit.name:
         return static_methods.refusal(context, code, unit, node)
     if not _is_at_top(code, node) or (is_conditional(code, node) and recursion.own_calls(node)):
-        return f"`{node.name}` is defined conditionally"
+        return Rejection(f"`{node.name}` is defined conditionally", RejectionCode.FUNCTION)
     return None
 
 
@@ -206,18 +216,21 @@ def _returned(node: ast.FunctionDef | ast.Lambda) -> list[ast.expr | None]:
     return found
 
 
-def _unusual_body(code: Code, node: ast.FunctionDef, unit: Unit) -> str | None:
+def _unusual_body(code: Code, node: ast.FunctionDef, unit: Unit) -> Rejection | None:
     if is_async(node):
-        return f"`{unit.name}` is a coroutine"
+        return Rejection(f"`{unit.name}` is a coroutine", RejectionCode.FUNCTION)
     for part in ast.walk(node):
         if (isinstance(part, ast.Name) and part.id == "self") or (isinstance(part, ast.arg) and part.arg == "self"):
-            return f"`{unit.name}` has a variable called self"
+            return Rejection(f"`{unit.name}` has a variable called self", RejectionCode.FUNCTION)
         if isinstance(part, ast.Constant | ast.JoinedStr) and not _is_docstring(code, part) and _runs_on(code, part):
-            return f"`{unit.name}` contains a multi-line string, which would change when it is moved"
+            return Rejection(
+                f"`{unit.name}` contains a multi-line string, which would change when it is moved",
+                RejectionCode.FUNCTION,
+            )
     if (reason := recursion.refusal(code.index, node)) is not None:
         return reason
     if not code.is_alone_on_line(node):
-        return f"`{unit.name}` shares its lines with other code"
+        return Rejection(f"`{unit.name}` shares its lines with other code", RejectionCode.FUNCTION)
     return None
 
 

@@ -6,6 +6,7 @@ import ast
 from typing import TYPE_CHECKING
 
 from qprep.analysis.symbols.ast_utils import walk
+from qprep.foundation.findings import Rejection, RejectionCode
 
 if TYPE_CHECKING:
     from qprep.analysis.symbols.symbol_table import FileIndex
@@ -17,7 +18,7 @@ def own_calls(node: ast.FunctionDef) -> list[ast.Call]:
     return [call for call in calls if isinstance(call.func, ast.Name) and call.func.id == node.name]
 
 
-def refusal(index: FileIndex, node: ast.FunctionDef) -> str | None:
+def refusal(index: FileIndex, node: ast.FunctionDef) -> Rejection | None:
     """The reason why a recursive function cannot become a module; None if it can, or is not recursive.
 
     Followed are calls by plain names of functions of the same file.
@@ -25,14 +26,16 @@ def refusal(index: FileIndex, node: ast.FunctionDef) -> str | None:
     called = {id(call.func) for call in own_calls(node)}
     named = [part for part in walk(node) if isinstance(part, ast.Name) and part.id == node.name]
     if any(id(part) not in called for part in named):
-        return f"`{node.name}` uses itself as a value"
+        return Rejection(f"`{node.name}` uses itself as a value", RejectionCode.FUNCTION)
     if called and any(isinstance(part, ast.Yield | ast.YieldFrom) for part in walk(node)):
-        return f"`{node.name}` is a generator that calls itself"
+        return Rejection(f"`{node.name}` is a generator that calls itself", RejectionCode.FUNCTION)
     waiting = [name for name in _called(index, node) if name != node.name]
     found: set[str] = set()
     while waiting:
         if (name := waiting.pop()) == node.name:
-            return f"`{node.name}` and functions that it calls run each other in turn"
+            return Rejection(
+                f"`{node.name}` and functions that it calls run each other in turn", RejectionCode.FUNCTION
+            )
         if name not in found:
             found.add(name)
             waiting += _called(index, index.functions[name])

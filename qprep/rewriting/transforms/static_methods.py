@@ -11,6 +11,7 @@ from qprep.analysis.places import Unit
 from qprep.analysis.symbols.ast_utils import is_class_of, last_name, walk
 from qprep.analysis.symbols.symbol_table import variants
 from qprep.analysis.values.abstract_values import ClassRef
+from qprep.foundation.findings import Rejection, RejectionCode
 from qprep.rewriting.safety.external_writes import is_touched
 from qprep.rewriting.safety.introspection import class_values
 
@@ -26,26 +27,42 @@ DECORATOR = "builtins.staticmethod"
 _OF_CLASS = frozenset(("super", "__class__"))
 
 
-def refusal(context: RewriteContext, code: Code, unit: Unit, node: ast.FunctionDef) -> str | None:
+def refusal(context: RewriteContext, code: Code, unit: Unit, node: ast.FunctionDef) -> Rejection | None:
     """The reason why a static method cannot become a module; None if it can."""
     owner, _, method = unit.name.rpartition(".")
     entry = code.index.classes.get(owner)
     if entry is None or not isinstance(code.parents.get(entry.node), ast.Module) or _has_others(code.index, owner):
-        return f"`{owner}`, which `{unit.name}` is a static method of, is defined conditionally, or in other code"
+        return Rejection(
+            f"`{owner}`, which `{unit.name}` is a static method of, is defined conditionally, or in other code",
+            RejectionCode.FUNCTION,
+        )
     if method == "forward" or method.startswith("__") or len(variants(entry.methods, method)) > 1:
-        return f"`{unit.name}` is a static method that Python or torch calls, or defined more than once"
+        return Rejection(
+            f"`{unit.name}` is a static method that Python or torch calls, or defined more than once",
+            RejectionCode.FUNCTION,
+        )
     if (other := next(_others(context, unit, method), None)) is not None:
-        return f"`{unit.name}` is a static method, and `{other}` may stand in its place"
+        return Rejection(
+            f"`{unit.name}` is a static method, and `{other}` may stand in its place", RejectionCode.FUNCTION
+        )
     if code.indent_of(node) != code.indent_unit:
-        return f"`{unit.name}` is a static method with another indentation than its file"
+        return Rejection(
+            f"`{unit.name}` is a static method with another indentation than its file", RejectionCode.FUNCTION
+        )
     if any(isinstance(part, ast.Name) and part.id in _OF_CLASS for part in walk(node)):
-        return f"`{unit.name}` is a static method that reads its class"
+        return Rejection(f"`{unit.name}` is a static method that reads its class", RejectionCode.FUNCTION)
     if (name := next(_names_of_class(entry, node), None)) is not None:
-        return f"`{unit.name}` is a static method whose parameters are defined with `{name}` of its class"
+        return Rejection(
+            f"`{unit.name}` is a static method whose parameters are defined with `{name}` of its class",
+            RejectionCode.FUNCTION,
+        )
     if _calls_itself(code.index, node):
-        return f"`{unit.name}` calls itself"
+        return Rejection(f"`{unit.name}` calls itself", RejectionCode.FUNCTION)
     if _is_taken(entry, method) or any(_is_taken_from_a_type(context, name, method) for name in context.project.given):
-        return f"`{unit.name}` is a static method that is also read as a value, from its class or an instance"
+        return Rejection(
+            f"`{unit.name}` is a static method that is also read as a value, from its class or an instance",
+            RejectionCode.FUNCTION,
+        )
     return None
 
 

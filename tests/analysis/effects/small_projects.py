@@ -18,8 +18,8 @@ from qprep.analysis.effects.abstract_objects import (
     Named,
     References,
 )
+from qprep.analysis.effects.effect_kinds import Effect, EffectKind
 from qprep.analysis.effects.effect_table import EffectTable
-from qprep.analysis.effects.mutations import Effect, EffectKind
 from qprep.analysis.inputs import Files
 from qprep.analysis.interpreter.interpreter import ProjectAnalysis
 from qprep.analysis.symbols.module_resolver import Project

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from qprep.analysis.effects.attribute_names import ANY_NAME
-from qprep.analysis.effects.mutations import EffectKind
+from qprep.analysis.effects.effect_kinds import EffectKind
 from qprep.analysis.values.abstract_values import ClassRef
 from tests.analysis.effects.small_projects import found, table_of, targets
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from qprep.analysis.effects.mutations import EffectKind
+from qprep.analysis.effects.effect_kinds import EffectKind
 from qprep.analysis.values.abstract_values import ClassRef
 from tests.analysis.effects.small_projects import found, names_of, probed, table_of
 

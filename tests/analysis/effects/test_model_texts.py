@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from qprep.analysis.effects.mutations import EffectKind
+from qprep.analysis.effects.effect_kinds import EffectKind
 from qprep.analysis.values.abstract_values import ClassRef
 from tests.analysis.effects.small_projects import table_of
 

@@ -1,0 +1,99 @@
+"""Calls that change an object: setters, methods, torch's utilities, `exec`, `__new__`, `type`."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from functools import partial
+from typing import TYPE_CHECKING
+
+from qprep.analysis.effects.abstract_objects import ClassObject, FunctionObject, Named, Reference, References
+from qprep.analysis.effects.effect_kinds import Effect, EffectKind
+from qprep.analysis.effects.effect_search import EffectSearch, any_object
+from qprep.analysis.effects.made_subclasses import runs_base_constructor
+from qprep.analysis.effects.method_calls import as_method_calls
+from qprep.analysis.effects.method_effects import method
+from qprep.analysis.effects.mutator_names import GLOBAL_HOOKS, SETTERS
+from qprep.analysis.effects.setter_effects import setter
+from qprep.analysis.effects.torch_utilities import may_be_torch, torch_utility
+from qprep.analysis.symbols.ast_utils import last_name
+
+if TYPE_CHECKING:
+    from qprep.analysis.effects.lexical_scopes import LexicalScope
+
+
+def calls(search: EffectSearch) -> Iterator[Effect]:
+    """Calls that change an object: `setattr`, hooks, `train`, methods of containers, torch's own utilities."""
+    for node in search.file.index.of(ast.Call):
+        name = last_name(node.func)
+        for call, func in as_method_calls(node, search.file, search.targets):
+            yield from (
+                setter(search, call, func.attr) if func.attr in SETTERS else method(search, call, func, func.attr)
+            )
+        if name in SETTERS:
+            yield from setter(search, node, name)
+        elif isinstance(node.func, ast.Attribute):
+            yield from method(search, node, node.func, name)
+        elif name in ("exec", "eval") and isinstance(node.func, ast.Name):
+            yield from _text_that_runs(search, node)
+        elif name.startswith(GLOBAL_HOOKS) and "hook" in name:
+            yield from search.effect(EffectKind.CHANGE, any_object, node, f"calls `{name}`")
+        if name == "__new__":
+            yield from _new(search, node)
+        elif name == "type" and len(node.args) == 3 and not runs_base_constructor(node, search.file):
+            yield from search.effect(EffectKind.DERIVE, search.later(node.args[1]), node, "makes a class of it")
+        elif isinstance(node.func, ast.Name | ast.Attribute) and may_be_torch(search, node.func):
+            yield from torch_utility(search, node)
+
+
+def _text_that_runs(search: EffectSearch, node: ast.Call) -> Iterator[Effect]:
+    """`exec(text)` may do anything to what it can name: the variables around it, and what it is given."""
+    if node.args and _only_reads(node.args[0]):
+        return
+    scope = search.file.scope_of(node)
+    found = partial(_named_in, search, node, scope)
+    for kind in (EffectKind.CHANGE, EffectKind.SET):
+        yield from search.effect(kind, found, node, f"calls `{ast.unparse(node.func)}`")
+
+
+def _named_in(search: EffectSearch, call: ast.Call, scope: LexicalScope) -> References:
+    given = frozenset().union(*(map(search.targets, [*call.args[1:], *(k.value for k in call.keywords)])))
+    named = (
+        given if len(call.args) > 1 else search.points_to.variables(scope) | search.points_to.variables(search.file.top)
+    )
+    objects = frozenset(each for each in named if not isinstance(each.base, Named | ClassObject | FunctionObject))
+    return objects | search.points_to.below(objects) | search.points_to.held_by(objects)
+
+
+def _new(search: EffectSearch, node: ast.Call) -> Iterator[Effect]:
+    """`Net.__new__(Net)`; the class's own `__new__`, which calls the one above, does not count."""
+    scope = search.file.scope_of(node)
+    if scope.name == "__new__":
+        return
+    yield from search.effect(
+        EffectKind.BYPASS, partial(_made_bare, search, node), node, "makes an instance by `__new__`"
+    )
+
+
+def _made_bare(search: EffectSearch, node: ast.Call) -> References:
+    """The classes that `__new__` makes an instance of; the class around where they are not known."""
+    scope = search.file.scope_of(node)
+    targets = frozenset().union(*map(search.targets, node.args[:1])) if node.args else frozenset()
+    if isinstance(node.func, ast.Attribute):
+        targets |= search.targets(node.func.value)
+    owner = search.points_to.enclosing_class(scope)
+    if owner is not None and not any(isinstance(each.base, ClassObject) for each in targets):
+        targets |= {Reference(ClassObject(owner))}
+    return targets
+
+
+def _only_reads(text: ast.expr) -> bool:
+    """True if a text that is written out calls nothing and sets nothing."""
+    if not (isinstance(text, ast.Constant) and isinstance(text.value, str)):
+        return False
+    try:
+        tree = ast.parse(text.value.strip())
+    except SyntaxError:
+        return True  # it stops there
+    changing = (ast.Call, ast.NamedExpr, ast.Assign, ast.AugAssign, ast.AnnAssign, ast.Delete, ast.For, ast.With)
+    return not any(isinstance(part, changing) for part in ast.walk(tree))
