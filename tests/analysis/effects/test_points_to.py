@@ -17,6 +17,7 @@ from qprep.analysis.effects.abstract_objects import (
     Anything,
     Base,
     Below,
+    ChildName,
     ClassTest,
     Instance,
     Made,
@@ -126,7 +127,8 @@ _numbers = st.integers(0, 12)
 _places = st.none() | st.builds(lambda line: Place("m", line, 0, line, 1), _numbers)
 _instances = st.builds(lambda n, place: Instance(ClassRef("m", f"C{n}"), place), _numbers, _places)
 _made = st.builds(lambda n, place: Made(f"torch.nn.L{n}", place), _numbers, _places)
-_bases = _instances | _made | st.builds(Below, _instances | _made, st.booleans())
+_names = st.builds(lambda is_of_tensors: ChildName(of_tensors=is_of_tensors), st.booleans())
+_bases = _instances | _made | _names | st.builds(Below, _instances | _made, st.booleans())
 _tests = st.frozensets(st.builds(lambda n: ClassTest(frozenset((f"torch.nn.L{n}",))), _numbers), max_size=2)
 _references = st.frozensets(st.builds(Reference, _bases, _tests), max_size=12)
 
@@ -144,9 +146,11 @@ _sets = st.builds(
 
 
 def _covers(more: Base, less: Base) -> bool:
-    if isinstance(more, Anything | Many) or more == less:
+    if isinstance(more, Anything) or more == less or (isinstance(more, Many) and not isinstance(less, ChildName)):
         return True
     match more, less:
+        case ChildName(of_tensors=False), ChildName():
+            return True
         case Instance(cls=cls, made=None), Instance(cls=other):
             return cls == other
         case Made(name=name, place=None), Made(name=other_name):
