@@ -6,7 +6,7 @@ import ast
 from typing import TYPE_CHECKING
 
 from qprep.analysis.effects import call_arguments
-from qprep.analysis.effects.abstract_objects import NOTHING, References
+from qprep.analysis.effects.abstract_objects import NOTHING, References, widened
 from qprep.analysis.effects.lexical_scopes import Binding, BindingKind
 
 if TYPE_CHECKING:
@@ -28,7 +28,10 @@ class CallContext:
         self._open: set[str] = set()  # variables that are being looked at
 
     def of(self, node: ast.expr) -> References:
-        """The objects that an expression of the function may refer to in this call."""
+        """The objects that an expression of the function may refer to in this call; widened as those of any call."""
+        return widened(self._find(node))
+
+    def _find(self, node: ast.expr) -> References:
         match node:
             case ast.Name(id=name):
                 return self._of_variable(node, name)

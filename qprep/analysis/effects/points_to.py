@@ -24,6 +24,7 @@ from qprep.analysis.effects.abstract_objects import (
     ANY_OBJECT,
     CHILD_NAME,
     HOLDER,
+    MANY,
     MANY_WITH_NAMES,
     NOTHING,
     TENSOR_NAME,
@@ -79,7 +80,7 @@ from qprep.analysis.effects.name_table import NameTable
 from qprep.analysis.effects.python_classes import OF_CONTAINERS, holds_no_items
 from qprep.analysis.effects.stored_values import SCALARS, Addition, AttributeStore, Kept, StoreTable
 from qprep.analysis.effects.straight_line import last_value
-from qprep.analysis.effects.tensor_expressions import names_operation_of_tensors
+from qprep.analysis.effects.tensor_expressions import is_operation_module, names_operation_of_tensors
 from qprep.analysis.places import Place
 from qprep.analysis.symbols.ast_utils import dotted_text, is_text_method, last_name
 from qprep.analysis.values.abstract_values import ClassRef, External, FunctionRef, options
@@ -122,7 +123,8 @@ _WRITTEN_BY = {
 """Functions that read objects from a file, and the names of those that write them."""
 _WRITERS = frozenset(("torch.save", "torch.serialization.save", "pickle.dump", "pickle.dumps"))
 
-_ORIGINALS = "qprep.runtime_modules.original_"
+_RUNTIME = "qprep.runtime_modules."
+_ORIGINALS = f"{_RUNTIME}original_"
 
 ANY_OF_PACKAGE = "*"
 """The last part of the name of what a computed name gets from a package: a class or function that is not known."""
@@ -1474,6 +1476,8 @@ class PointsTo:
                 return _union(self._get(_Result(method)) for method in self.method(cls, "__call__"))
             case Made(name=name) if name.startswith("torch.nn.") and name.rpartition(".")[2] not in _CONTAINERS:
                 return NOTHING  # tensors
+            case Made(name=name) if is_operation_module(name):
+                return NOTHING
             case Held(owner=ClassRef() as cls) if isinstance(node.func, ast.Attribute) and self._has_given_items(cls):
                 return self._get(node.func.value, scope)  # an inherited method: `point._replace(x=1)`
             case ChildName() | Below() | Held(owner=ClassRef() | str()):
@@ -1552,7 +1556,7 @@ class PointsTo:
             found |= self.below(found)  # functools.reduce(getattr, path, model)
         if last[:1].isupper() or last == ANY_OF_PACKAGE:
             found |= {Reference(Made(name, Place.of(scope.file.module, node)))}
-        if silent_calls.packs_again(name):
+        if silent_calls.packs_again(name) or name.startswith(_RUNTIME):
             return found
         return self._with_parts(found) | (NOTHING if name.startswith("torch.") else HOLDER)
 
@@ -1767,6 +1771,8 @@ class PointsTo:
                 found.add(Reference(Below(base.owner)))
             elif isinstance(base, Instance | Made | Held | Anything):
                 found.add(Reference(Below(base, is_direct)))
+            elif isinstance(base, Many):
+                found.add(MANY)  # so a set that grows past the limit leaves none of its first members behind
         if any(self._is_container_of(each.base) for each in references):  # any of the others may be in it
             found |= {each for each in references if not self._is_container_of(each.base)}
         return frozenset(found)

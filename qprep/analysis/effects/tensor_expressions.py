@@ -15,12 +15,20 @@ if TYPE_CHECKING:
     from qprep.analysis.effects.lexical_scopes import LexicalScope
 
 _NO_CONTAINERS = frozenset(Result) - {Result.OTHER}
+_RUNTIME = "qprep.runtime_modules"
 _TENSOR = frozenset((Result.TENSOR, Result.INTEGER))
 
 
 def is_operation_of_torch(call: ast.Call, scope: LexicalScope) -> bool:
     """True for a call of an operation that returns tensors or numbers, by a name that imports alone bind."""
     return _result_of_function(call.func, scope) in _NO_CONTAINERS
+
+
+def is_operation_module(name: str) -> bool:
+    """True for the dotted name of a runtime module whose calls return tensors or numbers, as its operation does."""
+    module, _, last = name.rpartition(".")
+    op = load().runtime_module(last) if module == _RUNTIME else None
+    return op is not None and op.dedicated is None and op.result in _NO_CONTAINERS
 
 
 def is_tensor(node: ast.expr, scope: LexicalScope, followed: frozenset[str] = frozenset()) -> bool:

@@ -167,6 +167,13 @@ def test_widening_covers_what_it_widens(references: References) -> None:
         assert any(_covers(other.base, each.base) and other.tests <= each.tests for other in wide)
 
 
+def test_the_modules_below_too_many_objects_are_too_many(tmp_path: Path) -> None:
+    points_to = table_of(tmp_path, "net = Net()\n").points_to
+    net = frozenset((Reference(Instance(ClassRef("m", "Net"))),))
+    assert MANY in points_to.below(net | {MANY})
+    assert MANY not in points_to.below(net)
+
+
 @given(_sets)
 def test_widening_twice_is_widening_once(references: References) -> None:
     assert widened(widened(references)) == widened(references)

@@ -34,6 +34,31 @@ Both().forward(Net())
 
 # By name: code that gives `probe` no module, and the change of it that does.
 PAIRS = {
+    "runtime module": (
+        "from qprep.runtime_modules import EltwiseAdd\nadd = EltwiseAdd()\nprobe(add(Net(), 1))\n",
+        ("add = EltwiseAdd()", "from elsewhere import add"),
+    ),
+    "runtime module of a class": (
+        (
+            "from qprep import runtime_modules\n"
+            "class Sum(nn.Module):\n"
+            "    def __init__(self, other):\n"
+            "        super().__init__()\n"
+            "        self.add = runtime_modules.EltwiseAdd()\n"
+            "    def forward(self, x):\n"
+            "        probe(self.add(x, 1))\n"
+            "Sum(lambda left, right: left)(Net())\n"
+        ),
+        ("runtime_modules.EltwiseAdd()", "other"),
+    ),
+    "second instance": (
+        "from qprep.runtime_modules import EltwiseAdd, another\nprobe(EltwiseAdd()(another(Net())))\n",
+        ("EltwiseAdd()(another(Net()))", "another(Net())"),
+    ),
+    "dispatch": (
+        "from qprep.runtime_modules import Dispatch, EltwiseAdd\nmade = EltwiseAdd()\nprobe(made(max, Net()))\n",
+        ("made = EltwiseAdd()", "made = Dispatch()"),
+    ),
     "operation of torch": (
         "shape = [1]\nout = torch.zeros(*shape)\nout[0] += Net()\nprobe(shape)\n",
         ("torch.zeros(*shape)", "list(shape)"),
