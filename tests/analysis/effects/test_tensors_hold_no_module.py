@@ -47,7 +47,7 @@ PAIRS = {
             "        self.add = runtime_modules.EltwiseAdd()\n"
             "    def forward(self, x):\n"
             "        probe(self.add(x, 1))\n"
-            "Sum(lambda left, right: left)(Net())\n"
+            "Sum(lambda left, right: left).forward(Net())\n"
         ),
         ("runtime_modules.EltwiseAdd()", "other"),
     ),
