@@ -4,24 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from qprep.engine.api import fix_source
+from tests.rewrite.added_module import NET, is_fixed
 
-NET = """\
-import collections
-import typing
-from torch import nn
-
-
-class Net(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.fc = nn.Linear(4, 4)
-
-    def forward(self, x):
-        return self.fc(x) + x
-
-
-"""
+HEAD = f"import collections\nimport typing\nfrom torch import nn\n\n\n{NET}\n\n"
 CALLBACK = """\
 class Callback:
     def on_start(self, model):
@@ -71,7 +56,7 @@ CODE = {
 
 
 def _is_fixed(code: str, look: str) -> bool:
-    return "EltwiseAdd()" in fix_source(NET + CALLBACK.format(look=look) + code + "\n")[0]
+    return is_fixed(HEAD + CALLBACK.format(look=look) + code + "\n")
 
 
 @pytest.mark.parametrize("code", CODE.values(), ids=CODE.keys())
@@ -98,7 +83,7 @@ APPLIED = {
 
 def _is_applied(use: str, keep: str) -> bool:
     code = f"import functools\n\n\ndef keep(model, part):\n    {keep}\n\n\ndef use(model):\n    {use}\n\n\nuse(Net())\n"
-    return "EltwiseAdd()" in fix_source(NET + code)[0]
+    return is_fixed(HEAD + code)
 
 
 @pytest.mark.parametrize("use", APPLIED.values(), ids=APPLIED.keys())

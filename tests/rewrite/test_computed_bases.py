@@ -4,22 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from qprep.engine.api import fix_source
+from tests.rewrite.added_module import NET, is_fixed
 
-NET = """\
-from torch import nn
-
-
-class Net(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.fc = nn.Linear(4, 4)
-
-    def forward(self, x):
-        return self.fc(x) + x
-
-
-"""
+HEAD = f"from torch import nn\n\n\n{NET}\n\n"
 CODE = {
     "factory": "def make(base):\n    class Own(base):\n        {own}    return Own\n\n\nmake(Net)().look()",
     "factory-in-a-variable": "def make(base):\n    class Own(base):\n        {own}    return Own\n\n\n"
@@ -41,7 +28,7 @@ def _is_fixed(code: str, look: str) -> bool:
     own = f"def look(self):\n            {look}\n\n"
     plain = f"def look(self):\n        {look}\n\n\n"
     text = code.format(own=own, plain=plain, outside=look.replace("self", "net"))
-    return "EltwiseAdd()" in fix_source(NET + text + "\n")[0]
+    return is_fixed(HEAD + text + "\n")
 
 
 @pytest.mark.parametrize("code", CODE.values(), ids=CODE.keys())

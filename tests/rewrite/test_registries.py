@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import pytest
 
-from qprep.engine.api import fix_source
+from tests.rewrite.added_module import NET, is_fixed
 
-NET = """\
+SOURCE = """\
 import functools
 from torch import nn
 
@@ -16,14 +16,7 @@ from torch import nn
 
 
 {decorator}
-class Net(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.fc = nn.Linear(4, 4)
-
-    def forward(self, x):
-        return self.fc(x) + x
-
+{net}
 
 {after}
 
@@ -125,10 +118,10 @@ REGISTRIES = {
 
 
 def _is_fixed(registry: Registry, use: str) -> bool:
-    before = NET.format(
-        registry=registry.text, decorator=registry.decorator, made=registry.made, after=registry.after, use=use
+    source = SOURCE.format(
+        net=NET, registry=registry.text, decorator=registry.decorator, made=registry.made, after=registry.after, use=use
     )
-    return "EltwiseAdd()" in fix_source(before)[0]
+    return is_fixed(source)
 
 
 @pytest.mark.parametrize("registry", REGISTRIES.values(), ids=REGISTRIES.keys())

@@ -13,14 +13,20 @@ from qprep.foundation.catalogue.module_attributes import VALUES_OF_TENSORS
 if TYPE_CHECKING:
     from qprep.analysis.effects.lexical_scopes import LexicalScope
 
+RETURNS_SELF = frozenset(
+    ["apply", "bfloat16", "cpu", "cuda", "double", "eval", "float", "half", "requires_grad_", "share_memory", "to",
+     "train", "type"]
+)  # fmt: skip
+"""Methods of nn.Module that return their object."""
+
 _PACKS = frozenset(("dict", "enumerate", "iter", "list", "reversed", "sorted", "tuple", "zip"))
 
 
 def may_hand_back(function: LexicalScope) -> bool:
     """True if a function may return a parameter, an attribute or item of it, or something that holds one.
 
-    Assumes that a variable which is bound again holds the result of a computation, and that a parameter with which
-    the function computes somewhere is a tensor.
+    Assumes that a variable which is bound to another value holds the result of a computation, and that a parameter
+    with which the function computes somewhere is a tensor.
     """
     names = {name for value in function.returned for name in _names_returned(value)} - {function.receiver}
     return any(_is_plain_parameter(name, function) and not _is_computed_with(name, function) for name in names)
@@ -50,8 +56,24 @@ def _names_returned(node: ast.expr) -> Iterator[str]:
 
 
 def _is_plain_parameter(name: str, function: LexicalScope) -> bool:
+    """True if every binding of a variable leaves it the object that the caller gave."""
     bindings = function.bindings.get(name, ())
-    return len(bindings) == 1 and bindings[0].kind is BindingKind.PARAMETER
+    others = [binding for binding in bindings if binding.kind is not BindingKind.PARAMETER]
+    return len(others) < len(bindings) and all(_is_same(binding.value, name) for binding in others)
+
+
+def _is_same(value: ast.AST | None, name: str) -> bool:
+    """True if a value may be the object of a variable itself: `model.eval()`."""
+    match value:
+        case ast.Name(id=other):
+            return other == name
+        case ast.Call(func=ast.Attribute(value=inner, attr=method)) if method in RETURNS_SELF:
+            return _is_same(inner, name)
+        case ast.IfExp(body=body, orelse=orelse):
+            return _is_same(body, name) or _is_same(orelse, name)
+        case ast.BoolOp(values=values):
+            return any(_is_same(each, name) for each in values)
+    return False
 
 
 def _is_computed_with(name: str, function: LexicalScope) -> bool:

@@ -63,7 +63,7 @@ from qprep.analysis.effects.class_conditions import (
     may_bind,
     needed_behind,
 )
-from qprep.analysis.effects.handed_back import may_hand_back
+from qprep.analysis.effects.handed_back import RETURNS_SELF, may_hand_back
 from qprep.analysis.effects.implicit_calls import BINARY_METHODS, ImplicitCalls, is_property, operator_methods
 from qprep.analysis.effects.lexical_scopes import (
     ANY_ATTRIBUTE,
@@ -132,10 +132,6 @@ ANY_OF_PACKAGE = "*"
 CHILDREN = frozenset(("children", "named_children", "modules", "named_modules"))
 _OTHER_CLASSES = frozenset(("__base__", "__bases__", "__mro__"))
 DICTIONARIES = frozenset(("_modules", "__dict__"))
-RETURNS_SELF = frozenset(
-    ["apply", "bfloat16", "cpu", "cuda", "double", "eval", "float", "half", "requires_grad_", "share_memory", "to",
-     "train", "type"]
-)  # fmt: skip
 FETCHES = frozenset(("get_submodule", "get_parameter", "get_buffer"))
 _TENSORS = frozenset(["parameters", "named_parameters", "buffers", "named_buffers", "state_dict"])
 # Functions of these packages return numbers, texts and tensors; of torch itself, these return the module given.

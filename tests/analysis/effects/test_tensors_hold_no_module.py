@@ -123,6 +123,14 @@ PAIRS = {
         PICK.format(body="x = wrap.run(x)\n        return x"),
         ("x = wrap.run(x)\n", "wrap.run(x)\n"),
     ),
+    "gives its parameter in another mode": (
+        PICK.format(body="x = wrap.run(x)\n        return x"),
+        ("x = wrap.run(x)", "x = x.train().requires_grad_(False)"),
+    ),
+    "gives its parameter in a mode by a condition": (
+        PICK.format(body="x = wrap.run(x)\n        return x"),
+        ("x = wrap.run(x)", "x = x.eval() if y is None else wrap.run(x)"),
+    ),
     "gives its parameter in a list": (
         PICK.format(body="return [x.shape]"),
         ("[x.shape]", "tuple([x])"),
