@@ -277,7 +277,6 @@ class PointsTo:
         self._families: dict[ClassRef, frozenset[ClassRef]] = {}
         self._local_bodies: dict[ClassRef, tuple[LexicalScope, ...]] = {}
         self._kept: dict[str, bool] = {}
-        self._from_parameters: dict[str, list[tuple[ast.expr, LexicalScope]]] = {}
         self._assigned: dict[LexicalScope, frozenset[str]] = {}
         self._waiting: deque[_Key] = deque()
         self._queued: set[_Key] = set()
@@ -1104,25 +1103,7 @@ class PointsTo:
 
     def may_keep(self, cls: ClassRef, name: str) -> bool:
         """True if an attribute of a class may hold anything but numbers, texts and tensors."""
-        if self._may_hold(cls, name) or self._is_set_by_name(name):
-            return True
-        family = self.family(cls)
-        return any(self._is_object(value, where) for value, where in self._given(name) if where.owner in family)
-
-    def _given(self, attribute: str) -> list[tuple[ast.expr, LexicalScope]]:
-        """The values with parameters that methods store in an attribute of their own object: callers may give any."""
-        if attribute not in self._from_parameters:
-            stores = self.names.stores(self, attribute)
-            own = ((assigned_value(node, s.file.parents), s) for node, s in stores if self._is_own(node, s))
-            self._from_parameters[attribute] = [
-                (value, s) for value, s in own if value is not None and _has_parameter(value, s)
-            ]
-        return self._from_parameters[attribute]
-
-    def _is_object(self, node: ast.expr, scope: LexicalScope) -> bool:
-        """True if an expression may refer to an object, class or function that code makes or defines."""
-        kinds = Instance | Made | ClassObject | FunctionObject
-        return any(isinstance(each.base, kinds) for each in self._get(node, scope))
+        return self._may_hold(cls, name) or self._is_set_by_name(name)
 
     def _is_set_by_name(self, name: str) -> bool:
         """True if code sets an attribute by this name, written as a text."""
@@ -1151,9 +1132,7 @@ class PointsTo:
         """True if an attribute of this name holds, on some object, anything but numbers, texts and tensors."""
         if name not in self._kept:
             self._kept[name] = any(self._may_hold(cls, name) for cls in self.names.holders(name))
-        if self._kept[name] or any(self._is_object(value, where) for value, where in self._given(name)):
-            return True
-        return any(
+        return self._kept[name] or any(
             self._get(value, scope)
             for node, scope in self.names.stores(self, name)
             if not self._is_own(node, scope) and (value := assigned_value(node, scope.file.parents)) is not None
@@ -1856,17 +1835,6 @@ def _bound(methods: Iterable[LexicalScope]) -> References:
     return frozenset(
         Reference(FunctionObject(method, is_bound=not method.has_decorator("staticmethod"))) for method in methods
     )
-
-
-def _has_parameter(node: ast.expr, scope: LexicalScope) -> bool:
-    """True if an expression is a parameter of its function, or has one among the values that it may be."""
-    if isinstance(node, ast.Name):
-        return any(binding.kind is BindingKind.PARAMETER for binding in scope.bindings.get(node.id, ()))
-    return any(_has_parameter(part, scope) for part in (*_parts(node), *_branches(node)))
-
-
-def _branches(node: ast.expr) -> list[ast.expr]:
-    return [node.body, node.orelse] if isinstance(node, ast.IfExp) else []
 
 
 def _is_store(node: ast.Attribute) -> bool:

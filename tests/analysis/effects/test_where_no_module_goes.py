@@ -31,35 +31,6 @@ class Holder(Base):
 
 """
 
-GIVEN = """\
-class Named(nn.Module):
-    def __init__(self, name=DEFAULT):
-        super().__init__()
-        STORE
-
-
-first = Named()
-second = Named(Net())
-
-
-def look(each: Named):
-    probe(each.name)
-
-
-look(second)
-"""
-
-
-@pytest.mark.parametrize("default", ["''", "0", "1.5", "None", "False", "()"])
-@pytest.mark.parametrize(
-    "store",
-    ["self.name = name", "self.name: object = name", "self.name, self.more = name, name", "self.name = name or 1"],
-)
-def test_a_default_does_not_say_what_other_callers_give(default: str, store: str, tmp_path: Path) -> None:
-    code = GIVEN.replace("DEFAULT", default).replace("STORE", store)
-    assert "Net" in names_of(probed(table_of(tmp_path, BASE + code)))
-
-
 # By name: code that gives `probe` no module, the change of it that does, and the module.
 PAIRS = {
     "super": (
