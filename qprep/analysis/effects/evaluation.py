@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class Evaluation(Definitions, Fixpoint):
-    """The values of a project as the files that compute them see it: each asks for others by their keys."""
+    """The values of a project as the files that compute them see it. They get other values by their keys."""
 
     calls: CallGraph
     implicit: ImplicitCalls

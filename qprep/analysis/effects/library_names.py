@@ -14,7 +14,7 @@ ANY_OF_PACKAGE = "*"
 CHILDREN = frozenset(("children", "named_children", "modules", "named_modules"))
 FETCHES = frozenset(("get_submodule", "get_parameter", "get_buffer"))
 DICTIONARIES = frozenset(("_modules", "__dict__"))
-"""What lists the modules of a module, fetches one by a dotted name, and holds them by name."""
+"""Methods and attributes that list, fetch or hold the modules below a module."""
 
 CONTAINERS = frozenset(("Sequential", "ModuleList", "ModuleDict", "DataParallel", "DistributedDataParallel"))
 """Classes of torch.nn whose instances count as what they are made with."""

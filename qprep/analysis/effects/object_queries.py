@@ -47,7 +47,7 @@ class CallQueries(Protocol):
         ...
 
 
-class ClassQueries(Protocol):
+class MethodQueries(Protocol):
     """Classes, their methods and metaclasses; `Evaluation` is the implementation."""
 
     project: Project
@@ -65,7 +65,7 @@ class ClassQueries(Protocol):
         ...
 
 
-class ObjectQueries(ClassQueries, Protocol):
+class ObjectQueries(MethodQueries, Protocol):
     """The points-to analysis as call sites ask it; `PointsTo` is the implementation."""
 
     modules: tuple[str, ...]
