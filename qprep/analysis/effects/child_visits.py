@@ -33,6 +33,7 @@ from qprep.analysis.effects.listed_children import (
 )
 from qprep.analysis.effects.listed_names import is_out_of_reach
 from qprep.analysis.effects.method_calls import calls_of
+from qprep.analysis.effects.outliving_values import keeps_targets
 from qprep.analysis.effects.outside_effects import OutsideEffects
 from qprep.analysis.effects.visit_rounds import VisitRound, blocks, goes_through_tensors
 from qprep.analysis.symbols.ast_utils import last_name
@@ -182,7 +183,7 @@ class _Finder:
                     yield _Use(parent)
             case ast.For() if parent.iter is node:
                 names = frozenset(part.id for part in ast.walk(parent.target) if isinstance(part, ast.Name))
-                if self.outside.keeps_targets(VisitRound(scope, names, names, parent)):
+                if keeps_targets(self.points_to, VisitRound(scope, names, names, parent)):
                     yield _Use(parent, tuple(needed_behind(parent, names, self.file.parents)))
                 yield from self._loop(parent, parent.body, scope)
             case ast.comprehension() if parent.iter is node:
