@@ -145,7 +145,7 @@ class _Ledger:
 
     baseline: Baseline | None = None
     withheld: Withheld = field(default_factory=Withheld)
-    banned: dict[str, str] = field(default_factory=dict)
+    banned: dict[str, Rejection] = field(default_factory=dict)
     sound: set[str] = field(default_factory=set)
     passed: dict[str, str] = field(default_factory=dict)
     reverted: list[Finding] = field(default_factory=list)
@@ -162,7 +162,9 @@ class _AppliedPass:
     after: Survey
 
 
-def _explained(finding: Finding, banned: Mapping[str, str], left: frozenset[Finding], withheld: str | None) -> Finding:
+def _explained(
+    finding: Finding, banned: Mapping[str, Rejection], left: frozenset[Finding], withheld: str | None
+) -> Finding:
     """A finding with the reason why its fix is left out: a file that cannot change, or a finding of the baseline."""
     if isinstance(finding.fix, Fix) and any(_is_same(finding, other) for other in left):
         return replace(
@@ -170,7 +172,7 @@ def _explained(finding: Finding, banned: Mapping[str, str], left: frozenset[Find
             fix=Rejection("the baseline lists it, or a finding that the fix would change", RejectionCode.SETTING),
         )
     if finding.path in banned and isinstance(finding.fix, Fix):
-        return replace(finding, fix=Rejection(banned[finding.path], RejectionCode.GATE))
+        return replace(finding, fix=banned[finding.path])
     if withheld is not None and isinstance(finding.fix, Fix):
         return replace(finding, fix=Rejection(withheld, RejectionCode.SETTING))
     return finding
@@ -197,10 +199,11 @@ def _one_pass(survey: Survey, settings: SettingsResolver, ledger: _Ledger) -> _A
                     ledger.late.update(dict.fromkeys(applied.values()))
                 return _AppliedPass({path: old for path, (old, _) in texts.items()}, after)
         _ban(survey, chosen, {**failures, **untouchable}, ledger)
-        ledger.reverted += [_left(r.finding, failures[r.finding.path]) for r in chosen if r.finding.path in failures]
+        rejected = (r.finding for r in chosen if r.finding.path in failures)
+        ledger.reverted += [replace(finding, fix=failures[finding.path]) for finding in rejected]
 
 
-def _ban(survey: Survey, chosen: Sequence[Reported], failures: Mapping[str, str], ledger: _Ledger) -> None:
+def _ban(survey: Survey, chosen: Sequence[Reported], failures: Mapping[str, Rejection], ledger: _Ledger) -> None:
     """Leave the files that failed as they are, and with them every file whose rewrite would change one of them."""
     ledger.banned.update(failures)
     for reported in chosen:
@@ -211,31 +214,32 @@ def _ban(survey: Survey, chosen: Sequence[Reported], failures: Mapping[str, str]
             ledger.banned[reported.finding.path] = failures[min(touched & set(failures))]
 
 
-def _left(finding: Finding, reason: str) -> Finding:
-    return replace(finding, fix=Rejection(reason, RejectionCode.GATE))
-
-
-def _unsound(texts: Mapping[str, tuple[SourceFile, str]], ledger: _Ledger) -> dict[str, str]:
+def _unsound(texts: Mapping[str, tuple[SourceFile, str]], ledger: _Ledger) -> dict[str, Rejection]:
     """Files whose new text fails a gate, with the reason."""
     new = {path: pair for path, pair in texts.items() if pair[1] not in (pair[0].text, ledger.passed.get(path))}
     faults = {path: refuse_rewrite(old, text) for path, (old, text) in new.items()}
     ledger.passed.update((path, text) for path, (_, text) in new.items() if faults[path] is None)
-    return {path: f"its rewrite failed a check: {fault}" for path, fault in faults.items() if fault is not None}
+    return {
+        path: replace(fault, reason=f"its rewrite failed a check: {fault.reason}")
+        for path, fault in faults.items()
+        if fault is not None
+    }
 
 
-def _untouchable(texts: Mapping[str, tuple[SourceFile, str]], ledger: _Ledger) -> dict[str, str]:
+def _untouchable(texts: Mapping[str, tuple[SourceFile, str]], ledger: _Ledger) -> dict[str, Rejection]:
     """Files that must not be rewritten at all, with the reason."""
-    found: dict[str, str] = {}
+    found: dict[str, Rejection] = {}
     for path, (old, _) in texts.items():
         if path in ledger.sound:
             continue
         if is_generated(old):
-            found[path] = "the file is marked @generated; its generator would overwrite a fix"
+            reason = "the file is marked @generated; its generator would overwrite a fix"
+            found[path] = Rejection(reason, RejectionCode.GATE)
         elif (finding := refuse_untouched(old)) is None:
             ledger.sound.add(path)
         else:
             ledger.refused.append(finding)
-            found[path] = finding.message
+            found[path] = Rejection(finding.message, RejectionCode.GATE)
     return found
 
 

@@ -7,12 +7,13 @@ import re
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from qprep.foundation.findings import Finding, Rejection, RejectionCode
+
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
     from qprep.engine.config.settings import SettingsResolver
     from qprep.engine.snapshot import Reported, Survey
-    from qprep.foundation.findings import Finding
     from qprep.foundation.source import SourceFile
 
 _NEWLINE = re.compile(r"\r\n|\r|\n")
@@ -24,11 +25,13 @@ def worse(
     settings: SettingsResolver,
     texts: Mapping[str, tuple[SourceFile, str]],
     chosen: Collection[Reported],
-) -> dict[str, str]:
+) -> dict[str, Rejection]:
     """Files in whose new lines a second look finds more than the first left there, with the reason."""
     known = {fault.path for fault in survey.faults}
     worse = {
-        fault.path: f"its rewrite cannot be read: {fault.message}" for fault in after.faults if fault.path not in known
+        fault.path: Rejection(f"its rewrite cannot be read: {fault.message}", RejectionCode.GATE)
+        for fault in after.faults
+        if fault.path not in known
     }
     following = {rule.code for rule in settings.rules if rule.follows}
     left = Counter((r.finding.path, r.finding.code) for r in survey.reported if r not in chosen)
@@ -45,7 +48,8 @@ def worse(
         )
         code = next((code for code, count in inside.items() if count > left[path, code]), None)
         if code is not None:
-            worse[path] = f"its rewrite failed a check: a second analysis finds {code} in what was written"
+            reason = f"its rewrite failed a check: a second analysis finds {code} in what was written"
+            worse[path] = Rejection(reason, RejectionCode.GATE)
     return worse
 
 

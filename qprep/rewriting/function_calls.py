@@ -130,21 +130,22 @@ class FunctionCalls:
 
     def settle(self, outcomes: dict[Place, Rewrite | Rejection]) -> None:
         """An operation in a function is resolved where every call of it can be rewritten, all the way up."""
-        blocked: dict[Unit, str] = {}
+        blocked: dict[Unit, Rejection] = {}
         changed = True
         while changed:
             changed = False
             for place, outcome in self.outcomes.items():
                 call = self.context.facts.helpers[place]
-                reason = outcome.reason if isinstance(outcome, Rejection) else blocked.get(call.unit)
-                if reason is not None and not call.callees <= blocked.keys():
-                    blocked.update(dict.fromkeys(call.callees - blocked.keys(), reason))
+                rejection = outcome if isinstance(outcome, Rejection) else blocked.get(call.unit)
+                if rejection is not None and not call.callees <= blocked.keys():
+                    blocked.update(dict.fromkeys(call.callees - blocked.keys(), rejection))
                     changed = True
         for place, outcome in list(outcomes.items()):
             if isinstance(outcome, Rewrite) and not outcome.unit.is_class:
-                reason = blocked.get(outcome.unit) or self._uncalled(outcome.unit)
-                if reason is not None:
-                    outcomes[place] = Rejection(f"it is in `{outcome.unit.name}`: {reason}", RejectionCode.FUNCTION)
+                rejection = blocked.get(outcome.unit) or self._uncalled(outcome.unit)
+                if rejection is not None:
+                    reason = f"it is in `{outcome.unit.name}`: {rejection.reason}"
+                    outcomes[place] = Rejection(reason, RejectionCode.FUNCTION)
                 elif doubts := self._doubts_of_calls(outcome.unit):
                     every = tuple(dict.fromkeys((*outcome.doubts, *doubts)))
                     outcomes[place] = replace(outcome, doubts=every, applicability=Applicability.UNSAFE)
@@ -161,16 +162,14 @@ class FunctionCalls:
                     waiting.append(call.unit)
         return tuple(doubts)
 
-    def _uncalled(self, unit: Unit) -> str | None:
+    def _uncalled(self, unit: Unit) -> Rejection | None:
         """The reason why nothing can hold a function's module: no call that may be rewritten runs it."""
         if any(self.calls(unit)):
             return None
         outside = self._called_outside.get(unit)
-        return (
-            f"{outside}, outside the paths given, calls it"
-            if outside
-            else "the function that runs is defined inside it"
-        )
+        if outside:
+            return Rejection(f"{outside}, outside the paths given, calls it", RejectionCode.OUTSIDE)
+        return Rejection("the function that runs is defined inside it", RejectionCode.FUNCTION)
 
     def calls(self, callee: Unit) -> Iterator[Rewrite]:
         """The calls of a function that can be rewritten."""

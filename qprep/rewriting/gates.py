@@ -7,7 +7,7 @@ import tokenize
 import warnings
 
 from qprep.foundation.deep_recursion import MAX_DEPTH, depth
-from qprep.foundation.findings import Finding
+from qprep.foundation.findings import Finding, Rejection, RejectionCode
 from qprep.foundation.internal_rules import NOT_ROUND_TRIPPABLE, engine_finding
 from qprep.foundation.notebook import NotebookError
 from qprep.foundation.source import SourceError, SourceFile, too_deep
@@ -28,10 +28,10 @@ def refuse_untouched(source: SourceFile) -> Finding | None:
     fault = fault or _roundtrip_fault(source.as_python(source.text))
     if fault is None:
         return None
-    return engine_finding(NOT_ROUND_TRIPPABLE, source.path, f"the file cannot be rewritten: {fault}")
+    return engine_finding(NOT_ROUND_TRIPPABLE, source.path, f"the file cannot be rewritten: {fault.reason}")
 
 
-def refuse_rewrite(old: SourceFile, new_text: str) -> str | None:
+def refuse_rewrite(old: SourceFile, new_text: str) -> Rejection | None:
     """The reason why `new_text` must not replace a file that passed `refuse_untouched`, or None.
 
     It must compile, keep every comment but qprep's own, be possible in the file's encoding, and round-trip in LibCST.
@@ -43,52 +43,56 @@ def refuse_rewrite(old: SourceFile, new_text: str) -> str | None:
     try:
         old.encode(new_text)
     except UnicodeEncodeError as error:
-        return f"its encoding {old.encoding} has no {error.object[error.start]!r}"
+        return _failed(f"its encoding {old.encoding} has no {error.object[error.start]!r}")
     except NotebookError as error:
-        return str(error)
+        return _failed(str(error))
     return _roundtrip_fault(old.as_python(new_text))
 
 
-def _encoding_fault(source: SourceFile, text: str, data: bytes) -> str | None:
+def _failed(reason: str) -> Rejection:
+    return Rejection(reason, RejectionCode.GATE)
+
+
+def _encoding_fault(source: SourceFile, text: str, data: bytes) -> Rejection | None:
     try:
         same = source.encode(text) == data
     except UnicodeEncodeError:
         same = False
-    return None if same else f"its encoding {source.encoding} does not give back its bytes"
+    return None if same else _failed(f"its encoding {source.encoding} does not give back its bytes")
 
 
-def _compile_fault(text: str, path: str) -> str | None:
+def _compile_fault(text: str, path: str) -> Rejection | None:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             compile(text, path, "exec", dont_inherit=True)
     except SyntaxError as error:
-        return f"it does not compile: {error.msg} (line {error.lineno})"
+        return _failed(f"it does not compile: {error.msg} (line {error.lineno})")
     except (RecursionError, MemoryError):
-        return "it is nested too deeply to compile"
+        return _failed("it is nested too deeply to compile")
     except ValueError as error:  # a NUL, a number with too many digits
-        return f"it does not compile: {error}"
+        return _failed(f"it does not compile: {error}")
     return None
 
 
-def _roundtrip_fault(data: bytes) -> str | None:
+def _roundtrip_fault(data: bytes) -> Rejection | None:
     import libcst
 
     try:
         same = libcst.parse_module(data).bytes == data
     except (libcst.ParserSyntaxError, UnicodeError, SyntaxError, RecursionError) as error:
-        return f"LibCST cannot parse it ({type(error).__name__})"
-    return None if same else "LibCST does not give back its bytes"
+        return _failed(f"LibCST cannot parse it ({type(error).__name__})")
+    return None if same else _failed("LibCST does not give back its bytes")
 
 
-def _comment_fault(old: SourceFile, new_text: str) -> str | None:
+def _comment_fault(old: SourceFile, new_text: str) -> Rejection | None:
     new = SourceFile(old.path, b"", new_text, old.encoding, old.bom)
     try:
         lost = _comments(old) - _comments(new)
     except (tokenize.TokenError, SyntaxError) as error:
-        return f"its comments cannot be compared: {error}"
+        return _failed(f"its comments cannot be compared: {error}")
     kept = [comment for comment in lost if "qprep:" not in comment]
-    return f"it would lose the comment {kept[0]!r}" if kept else None
+    return _failed(f"it would lose the comment {kept[0]!r}") if kept else None
 
 
 def _comments(source: SourceFile) -> collections.Counter[str]:

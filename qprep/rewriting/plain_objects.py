@@ -63,24 +63,22 @@ def refusal(context: RewriteContext, unit: Unit) -> Rejection | None:
     """The reason why objects of a class cannot use operations of their holder; None if they can."""
     for member in context.family(unit):
         entry = context.project.class_node(member)
-        reason = _unusual(context, member, entry) if entry is not None else "is not given"
-        if reason is not None:
-            return Rejection(
-                f"`{unit.name}` is not an nn.Module, so it cannot hold a module, and `{member.name}` {reason}",
-                RejectionCode.CLASS_SHAPE,
-            )
+        if entry is None:
+            return _cannot_hold(unit, f"`{member.name}` is not given")
+        if (rejection := _unusual(context, unit, member, entry)) is not None:
+            return rejection
     entry = context.project.class_node(ClassRef(unit.module, unit.name))
     if entry is None or entry.around or body_point(context.code(unit.module), entry) is None:
-        return Rejection(
-            f"`{unit.name}` is not an nn.Module, so it cannot hold a module, and its body takes no new line",
-            RejectionCode.CLASS_SHAPE,
-        )
+        return _cannot_hold(unit, "its body takes no new line")
     if not (held(context, unit) or made(context, unit)):
-        return Rejection(
-            f"`{unit.name}` is not an nn.Module, so it cannot hold a module, and no module is known to hold one",
-            RejectionCode.CLASS_SHAPE,
-        )
+        return _cannot_hold(unit, "no module is known to hold one")
     return None
+
+
+def _cannot_hold(unit: Unit, detail: str) -> Rejection:
+    return Rejection(
+        f"`{unit.name}` is not an nn.Module, so it cannot hold a module, and {detail}", RejectionCode.CLASS_SHAPE
+    )
 
 
 def doubts(context: RewriteContext, unit: Unit) -> Iterator[Doubt]:
@@ -93,28 +91,28 @@ def doubts(context: RewriteContext, unit: Unit) -> Iterator[Doubt]:
         yield Doubt(f"{effect.text}, which may list what objects of `{unit.name}` are given", effect.place)
 
 
-def _unusual(context: RewriteContext, member: ClassRef, entry: ClassNode) -> str | None:
-    """The reason why the objects of a class cannot be given modules."""
+def _unusual(context: RewriteContext, unit: Unit, member: ClassRef, entry: ClassNode) -> Rejection | None:
+    """A rejection where the objects of a class cannot be given modules."""
     node = entry.node
     index = context.project.index(member.module)
     names = [index and context.project.expression_name(index, getattr(d, "func", d)) for d in node.decorator_list]
     if any(name != "dataclasses.dataclass" for name in names) or any(
         isinstance(d, ast.Call) and any(k.arg in ("slots", "frozen") for k in d.keywords) for d in node.decorator_list
     ):
-        return "has decorators that may make another class of it"
+        return _cannot_hold(unit, f"`{member.name}` has decorators that may make another class of it")
     bases = [base for base in context.project.mro(member) if not isinstance(base, ClassRef)]
     if any(not isinstance(base, External) or base.name not in _PLAIN_BASES for base in bases):
-        return "has bases of which nothing is known"
+        return _cannot_hold(unit, f"`{member.name}` has bases of which nothing is known")
     if any(keyword.arg != "metaclass" or last_name(keyword.value) != "ABCMeta" for keyword in node.keywords):
-        return "has a metaclass"
+        return _cannot_hold(unit, f"`{member.name}` has a metaclass")
     if (name := next(iter(_BARRED & {*entry.methods, *entry.values}), None)) is not None:
-        return f"defines {name}"
+        return _cannot_hold(unit, f"`{member.name}` defines {name}")
     looks = any(
         (isinstance(part, ast.Attribute) and part.attr == "__dict__")
         or (isinstance(part, ast.Call) and isinstance(part.func, ast.Name) and part.func.id == "vars")
         for part in walk(node)
     )
-    return "reads all its attributes" if looks else None
+    return _cannot_hold(unit, f"`{member.name}` reads all its attributes") if looks else None
 
 
 def body_point(code: Code | None, entry: ClassNode) -> tuple[int, str] | None:

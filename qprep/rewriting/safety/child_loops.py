@@ -69,9 +69,9 @@ def refusal(context: RewriteContext, unit: Unit) -> Rejection | None:
         return Rejection(
             f"`{place}` enumerates the children of `{unit.name}`, or takes them by position", RejectionCode.CLASS_SHAPE
         )
-    reason = next((walk.reason for walk in _walks(context, unit) if walk.reason is not None), None)
-    if reason is not None:
-        return Rejection(reason, RejectionCode.CLASS_SHAPE)
+    rejection = next((walk.rejection for walk in _walks(context, unit) if walk.rejection is not None), None)
+    if rejection is not None:
+        return rejection
     changed = {loop.module for loop in loops(context, unit)} | {each.place.module for each in filters(context, unit)}
     outside = next(iter(sorted(changed.difference(context.project.given))), None)
     if outside is None:
@@ -155,7 +155,7 @@ class MethodWalk:
         self.is_container = is_container
         self.is_keyed = External("torch.nn.ModuleDict") in context.project.mro(member)
         self.runs = (member.module, f"{member.name}.{method.name}") in context.analysis.ran
-        self.reason: str | None = None
+        self.rejection: Rejection | None = None
         self.loops: list[Loop] = []
         self.instead: list[Filter] = []  # in place of skipping, where the loop is another class's
         self.filters: list[Filter] = []
@@ -329,7 +329,8 @@ class MethodWalk:
         return variable is not None and is_guarded(loop, variable, inner)
 
     def _refuse(self, method: ast.FunctionDef) -> None:
-        self.reason = f"`{self.member.name}.{method.name}` depends on the number or order of the children of self"
+        reason = f"`{self.member.name}.{method.name}` depends on the number or order of the children of self"
+        self.rejection = Rejection(reason, RejectionCode.CLASS_SHAPE)
 
     def _is_self(self, node: ast.AST) -> bool:
         return isinstance(node, ast.Name) and node.id == self.owner

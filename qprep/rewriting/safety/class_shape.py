@@ -56,28 +56,39 @@ def unusual_family(context: RewriteContext, unit: Unit) -> Rejection | None:
                 f"two files are called {member.module}, and the imported one is unknown before the code runs",
                 RejectionCode.CLASS_SHAPE,
             )
-        if (reason := _unusual_member(context, member)) is not None:
-            return Rejection(reason, RejectionCode.CLASS_SHAPE)
+        if (rejection := _unusual_member(context, member)) is not None:
+            return rejection
     return attribute_lookup.refusal(context, unit)
 
 
 @remembered
-def _unusual_member(context: RewriteContext, member: ClassRef) -> str | None:
+def _unusual_member(context: RewriteContext, member: ClassRef) -> Rejection | None:
     entry = context.project.class_node(member)
     methods = entry.methods if entry is not None else {}
     unknown = (name for name in sorted(_INHERITED & set(methods)) if not setattr_guards.passes_on(methods[name]))
     if (name := next(unknown, None)) is not None:
-        return f"`{member.name}` defines {name}"
+        return Rejection(f"`{member.name}` defines {name}", RejectionCode.CLASS_SHAPE)
     if (restore := methods.get("__setstate__")) is not None and not _restores_all(restore):
-        return f"`{member.name}.__setstate__` creates an instance with only the attributes that it sets"
+        return Rejection(
+            f"`{member.name}.__setstate__` creates an instance with only the attributes that it sets",
+            RejectionCode.CLASS_SHAPE,
+        )
     if entry is not None and (listing := next((n for n in _LISTINGS if n in methods or n in entry.values), None)):
-        return f"`{member.name}` defines {listing}, which may leave out a new module: `train` and `apply` miss it then"
+        return Rejection(
+            f"`{member.name}` defines {listing}, which may leave out a new module: `train` and `apply` miss it then",
+            RejectionCode.CLASS_SHAPE,
+        )
     if entry is not None and "__init__" in entry.values:
-        return f"`{member.name}` gets its constructor from elsewhere"
+        return Rejection(f"`{member.name}` gets its constructor from elsewhere", RejectionCode.CLASS_SHAPE)
     if entry is not None and _is_made_by_metaclass(context, member, entry.node):
-        return f"the metaclass of `{member.name}` creates its instances, perhaps without the constructor"
+        return Rejection(
+            f"the metaclass of `{member.name}` creates its instances, perhaps without the constructor",
+            RejectionCode.CLASS_SHAPE,
+        )
     if member in made_bare(context):
-        return f"instances of `{member.name}` are created by `__new__` without the constructor"
+        return Rejection(
+            f"instances of `{member.name}` are created by `__new__` without the constructor", RejectionCode.CLASS_SHAPE
+        )
     return None
 
 

@@ -92,14 +92,14 @@ def made_at_end(scope: Scope, call: ModuleCall, where: Reached, creations: list[
         )
     for owner, name in nested_paths.steps(scope.context, scope.unit, attribute, where.under):
         made = nested_paths.made(scope.context, owner, name)
-        reason = changed_attribute(scope.context, owner, name, made, is_built=True)
-        if reason is not None:
-            return Rejection(reason, RejectionCode.MUTATION)
+        rejection = changed_attribute(scope.context, owner, name, made, is_built=True)
+        if rejection is not None:
+            return rejection
     for place in places:
         code = scope.context.code(place.module)
         source = changed_source(scope.context, scope.unit, code.node(place) if code is not None else None)
         if source is not None:
-            return Rejection(source, RejectionCode.MUTATION)
+            return source
     if any(_may_be_replaced(scope.context, name) for name in call.classes):
         return Rejection(
             f"`{attribute}`, or a module in it, is replaced by code that selects its class, but not a second instance",
@@ -189,7 +189,7 @@ def changed_attribute(
     *,
     may_be_other: bool = False,
     is_built: bool = False,
-) -> str | None:
+) -> Rejection | None:
     """The reason why the value of an attribute may be changed or replaced later, unless that does not matter.
 
     `is_built`: the constructor of the object is done.
@@ -197,25 +197,31 @@ def changed_attribute(
     changes = (c for c in _changes(context, unit, attribute, made) if not (is_built and c.method == "__init__"))
     found = next((c for c in changes if not (c.is_other and may_be_other)), None)
     if found is not None:
-        return f"`{attribute}` is changed after it is created, {found.reason}"
+        return Rejection(f"`{attribute}` is changed after it is created, {found.reason}", RejectionCode.MUTATION)
     # Another one in its place on some object is no change of what the others hold.
     is_set = f"{attribute}." in context.holders if may_be_other else is_touched(context, unit, attribute)
-    return f"`{attribute}` is set or changed outside the class, perhaps on this instance" if is_set else None
+    if not is_set:
+        return None
+    return Rejection(
+        f"`{attribute}` is set or changed outside the class, perhaps on this instance", RejectionCode.MUTATION
+    )
 
 
-def changed_name(scope: Scope, node: ast.AST) -> str | None:
+def changed_name(scope: Scope, node: ast.AST) -> Rejection | None:
     """The reason why a local name, whose module is passed on at `node`, may refer to a changed one later."""
     function = scope.code.function(node)
     if not isinstance(node, ast.Name) or function is None:
         return None
     if f"{node.id}." in scope.context.holders:  # what an attribute of this name holds may be this one
-        return f"`{node.id}` is changed outside the class, perhaps on this instance"
+        return Rejection(f"`{node.id}` is changed outside the class, perhaps on this instance", RejectionCode.MUTATION)
     changes = [change for change, _ in _MethodNames(function, names={node.id}).changes()]
     later = [change for change in changes if change.lineno > node.lineno or _adds_hook(getattr(change, "func", change))]
-    return f"`{node.id}` is changed after it is passed on, or has a hook" if later else None
+    if not later:
+        return None
+    return Rejection(f"`{node.id}` is changed after it is passed on, or has a hook", RejectionCode.MUTATION)
 
 
-def changed_source(context: RewriteContext, unit: Unit, node: ast.AST | None) -> str | None:
+def changed_source(context: RewriteContext, unit: Unit, node: ast.AST | None) -> Rejection | None:
     """The reason why `self.act`, whose module another attribute gets at `node`, may be changed later."""
     if not is_attribute_of(node, "self"):
         return None
@@ -229,7 +235,7 @@ def _adds_hook(func: ast.AST) -> bool:
     return isinstance(func, ast.Attribute) and "hook" in func.attr
 
 
-def changed_global(scope: Scope, node: ast.AST) -> str | None:
+def changed_global(scope: Scope, node: ast.AST) -> Rejection | None:
     """The reason why the value of a file's name, `ACT` or `ACTS["relu"]`, may be another one later."""
     while isinstance(node, ast.Subscript | ast.Attribute):
         node = node.value
@@ -238,7 +244,9 @@ def changed_global(scope: Scope, node: ast.AST) -> str | None:
     known = scope.context.changed
     if node.id not in known:
         known[node.id] = _is_changed(scope.context, node.id)
-    return f"`{node.id}` is changed after it is created" if known[node.id] else None
+    if not known[node.id]:
+        return None
+    return Rejection(f"`{node.id}` is changed after it is created", RejectionCode.MUTATION)
 
 
 def _is_changed(context: RewriteContext, name: str) -> bool:

@@ -20,6 +20,7 @@ from qprep.analysis.values.abstract_values import (
     options,
     tensor_of,
 )
+from qprep.foundation.findings import Rejection, RejectionCode
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -32,17 +33,20 @@ if TYPE_CHECKING:
 _WALK = re.compile(r"\.(?:modules|named_modules|children|named_children)\(|\._modules\b|\bnamed_apply\(")
 
 
-def reason_to_stay_one(scope: Scope, sharing: Sharing) -> str | None:
+def reason_to_stay_one(scope: Scope, sharing: Sharing) -> Rejection | None:
     """The reason why the passed instance must stay one; None if a second one that shares its contents is enough."""
     if sharing.how not in ("argument", "copy") or "?" in sharing.classes:
-        return "the module has or may have parameters, so the keys of state_dict would change"
+        return Rejection(
+            "the module has or may have parameters, so the keys of state_dict would change", RejectionCode.MUTATION
+        )
     call = _call_around(scope)
     text = ast.unparse(scope.node)
     if call is None or sum(ast.unparse(part) == text for part in ast.walk(call) if type(part) is type(scope.node)) > 1:
-        return "one call gets the same module twice"
+        return Rejection("one call gets the same module twice", RejectionCode.MUTATION)
     if _WALK.search(scope.code.text):
-        return (
-            "code in this file iterates over modules and would include the second instance of a module with parameters"
+        return Rejection(
+            "code in this file iterates over modules and would include the second instance of a module with parameters",
+            RejectionCode.MUTATION,
         )
     return memory(scope.context, sharing.classes)
 
@@ -91,14 +95,15 @@ def _holds_values(kind: Kind) -> bool:
     )
 
 
-def memory(context: RewriteContext, classes: Iterable[str]) -> str | None:
+def memory(context: RewriteContext, classes: Iterable[str]) -> Rejection | None:
     """The reason why instances of classes, parts included, must stay one: a call leaves state for the next one."""
     for name in _with_parts(context, classes):
         for ref in context.project.classes_named(name):
             table = context.analysis.attributes_of(ref)
             for attribute in sorted(_remembered(context, ref)):
                 if attribute not in table.names or tensor_of(table.names[attribute].kind) is None:  # tensors are shared
-                    return f"`{ref.name}` keeps `{attribute}` from one call to the next"
+                    reason = f"`{ref.name}` keeps `{attribute}` from one call to the next"
+                    return Rejection(reason, RejectionCode.MUTATION)
     return None
 
 

@@ -60,8 +60,8 @@ def _separate(scope: Scope, call: ModuleCall, found: Reached | None, *, of_metho
     creations = creations_of(scope.context, scope.unit, found.attribute)
     if isinstance(creations, Rejection):
         return creations
-    if (reason := sharing_reasons.memory(scope.context, call.classes)) is not None:
-        return Rejection(reason, RejectionCode.CONSTRUCTION)
+    if (rejection := sharing_reasons.memory(scope.context, call.classes)) is not None:
+        return rejection
     if call.has_state and not scope.target.is_own:
         return Rejection(
             f"it has, or may have, parameters, and {scope.target.name} would convert them once", RejectionCode.NO_MODULE
@@ -236,8 +236,8 @@ def owner_name(context: RewriteContext, creation: Creation) -> str:
 
 def hold_module(scope: Scope, held: HeldFunction) -> Pieces | Rejection:
     """`self.act = F.gelu` → `self.act = nn.GELU()`; other functions are held by a module that calls them."""
-    if (reason := _used_as_value(scope.context, scope.unit, held.attribute)) is not None:
-        return Rejection(reason, RejectionCode.CONSTRUCTION)
+    if (rejection := _used_as_value(scope.context, scope.unit, held.attribute)) is not None:
+        return rejection
     if _may_be_ones_own(scope.context, scope.unit, held):
         return Rejection(
             f"`{held.attribute}` may be a custom function, whose operations would stay in it", RejectionCode.MUTATION
@@ -329,13 +329,14 @@ def _called_with_one(context: RewriteContext, unit: Unit, attribute: str) -> boo
     return True
 
 
-def _used_as_value(context: RewriteContext, unit: Unit, attribute: str) -> str | None:
-    """Code that compares the function or hands it on would see a module instead."""
+def _used_as_value(context: RewriteContext, unit: Unit, attribute: str) -> Rejection | None:
+    """A rejection where code compares the function or passes it on: it would see a module instead."""
     for member in context.family(unit):
         entry = context.project.class_node(member)
         for node in ast.walk(entry.node) if entry is not None else ():
             if isinstance(node, ast.Compare | ast.Call):
                 parts = [node.left, *node.comparators] if isinstance(node, ast.Compare) else node.args
                 if any(isinstance(part, ast.Attribute) and part.attr == attribute for part in parts):
-                    return f"`{attribute}` is used as a value in `{member.name}`"
+                    reason = f"`{attribute}` is used as a value in `{member.name}`"
+                    return Rejection(reason, RejectionCode.CONSTRUCTION)
     return None

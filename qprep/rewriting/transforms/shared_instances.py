@@ -25,12 +25,12 @@ _GIVEN = "it is called under a name that may refer to another module at run time
 
 def separate_instance(scope: Scope, sharing: Sharing) -> Pieces | Rejection:
     """The place of an instance that others hold too gets an instance of its own."""
-    if (reason := _reason_to_leave(scope, sharing) or memory(scope.context, sharing.classes)) is not None:
-        return Rejection(reason, RejectionCode.MUTATION)
+    if (rejection := _reason_to_leave(scope, sharing) or memory(scope.context, sharing.classes)) is not None:
+        return rejection
     listed = ""
     if not all(holds_no_state(scope.context, name) for name in sharing.classes):
-        if (reason := reason_to_stay_one(scope, sharing)) is not None:
-            return Rejection(reason, RejectionCode.MUTATION)
+        if (rejection := reason_to_stay_one(scope, sharing)) is not None:
+            return rejection
         if not scope.target.is_own:
             return Rejection(
                 f"it has, or may have, parameters, and {scope.target.name} would convert them once",
@@ -52,19 +52,19 @@ def _function(scope: Scope, sharing: Sharing) -> str:
     return "unshared" if sharing.how == "common" and _is_parameter(scope) else "another"
 
 
-def _reason_to_leave(scope: Scope, sharing: Sharing) -> str | None:
+def _reason_to_leave(scope: Scope, sharing: Sharing) -> Rejection | None:
     node = scope.node
     if sharing.how == "unpacked":
-        return "all modules of a list are used again: create a second list"
+        return Rejection("all modules of a list are used again: create a second list", RejectionCode.MUTATION)
     if isinstance(node, ast.AugAssign):
-        return "the list is repeated in place: create its items in a comprehension"
+        return Rejection("the list is repeated in place: create its items in a comprehension", RejectionCode.MUTATION)
     parent = scope.code.parents[node]
     outer = parent if isinstance(parent, ast.List | ast.Dict | ast.ListComp | ast.DictComp) else node
     statement = scope.code.parents[outer]
     if sharing.how in ("container", "repetition") and isinstance(statement, ast.Assign | ast.AnnAssign):
         targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
         if any(isinstance(target, ast.Attribute) for target in targets):
-            return _HIDDEN
+            return Rejection(_HIDDEN, RejectionCode.MUTATION)
     return (
         changed_name(scope, node)
         or changed_source(scope.context, Unit(scope.code.module, sharing.function.rpartition(".")[0], True), node)
@@ -73,17 +73,17 @@ def _reason_to_leave(scope: Scope, sharing: Sharing) -> str | None:
     )
 
 
-def _changed_target(scope: Scope, sharing: Sharing) -> str | None:
-    """True if something changes the attribute that gets the instance."""
+def _changed_target(scope: Scope, sharing: Sharing) -> Rejection | None:
+    """A rejection where something changes the attribute that gets the instance."""
     statement = scope.code.parents[scope.node]
     cls = sharing.function.rpartition(".")[0]
     for target in statement.targets if isinstance(statement, ast.Assign) and cls else ():
         if isinstance(target, ast.Attribute):
             unit = Unit(scope.code.module, cls, True)
             made = [sharing.place]
-            reason = changed_attribute(scope.context, unit, target.attr, made, may_be_other=True)
-            if reason is not None:
-                return reason
+            rejection = changed_attribute(scope.context, unit, target.attr, made, may_be_other=True)
+            if rejection is not None:
+                return rejection
     return None
 
 
@@ -103,15 +103,15 @@ def separate_common_call(scope: Scope, call: ModuleCall) -> Pieces | Rejection:
     node = scope.node
     assert isinstance(node, ast.Call)
     func, function = node.func, scope.code.function(node)
-    if (reason := memory(scope.context, call.classes)) is not None:
-        return Rejection(reason, RejectionCode.MUTATION)
+    if (rejection := memory(scope.context, call.classes)) is not None:
+        return rejection
     if is_attribute_of(func, scope.owner):
-        if (reason := changed_attribute(scope.context, scope.unit, func.attr, ())) is not None:
-            return Rejection(reason, RejectionCode.MUTATION)
+        if (rejection := changed_attribute(scope.context, scope.unit, func.attr, ())) is not None:
+            return rejection
         name, held = func.attr, f"{OWNER}.{func.attr}"
     elif isinstance(func, ast.Name) and function is not None and func.id not in _local_names(function):
-        if (reason := changed_global(scope, func)) is not None:
-            return Rejection(reason, RejectionCode.MUTATION)
+        if (rejection := changed_global(scope, func)) is not None:
+            return rejection
         name, held = func.id.lower(), func.id
     else:
         return Rejection(_GIVEN, RejectionCode.MUTATION)
