@@ -18,6 +18,8 @@ from qprep.analysis.values.abstract_values import ClassRef, External
 
 _VISITS = frozenset(("apply", "children", "modules", "named_children", "named_modules"))
 _CALLABLE = frozenset(("__call__", "__func__", "__get__", "__wrapped__"))  # of a method, by which it may run
+_LOOKUPS = frozenset(("getattr", "vars"))
+_APPLIES = frozenset(("map", "reduce", "starmap"))  # what these do with `getattr` is known
 _HOOK_TABLE = re.compile(r"_\w*hooks\w*")
 """The dictionaries in which a module keeps its hooks."""
 _BY_TEXT = re.compile(
@@ -44,6 +46,12 @@ def passed_methods(search: EffectSearch) -> Iterator[Effect]:
         yield from search.effect(EffectKind.CHANGE, any_object, node, f"passes on `{ast.unparse(node)}`")
         if not is_hook:
             yield from search.effect(EffectKind.SET, any_object, node, f"passes on `{ast.unparse(node)}`")
+    for node in nodes:
+        if isinstance(node.ctx, ast.Load) and last_name(node) in _LOOKUPS:
+            yield from _passed_lookup(search, node)
+    for statement in search.file.index.of(ast.ImportFrom):
+        if statement.module == "builtins" and any(each.name in _LOOKUPS | SETTERS for each in statement.names):
+            yield from _anything(search, statement, f"gets {ast.unparse(statement)}")
     for node in search.file.index.of(ast.Attribute):
         if isinstance(node.ctx, ast.Load):
             yield from _passed_method(search, node)
@@ -52,6 +60,24 @@ def passed_methods(search: EffectSearch) -> Iterator[Effect]:
             yield from search.effect(EffectKind.CHANGE, any_object, constant, f"names `{constant.value!s}` in a text")
     for call in search.file.index.of(ast.Call):
         yield from _computed_call(search, call)
+
+
+def _passed_lookup(search: EffectSearch, node: ast.Name | ast.Attribute) -> Iterator[Effect]:
+    """`g = getattr`, `builtins.vars(net)`: what Python's own functions do is read where their own names stand."""
+    parent = search.file.parents.get(node)
+    if isinstance(node, ast.Attribute):
+        is_meant = search.targets(node.value) == {Reference(Named("builtins"))}
+    else:
+        is_called = isinstance(parent, ast.Call) and (parent.func is node or last_name(parent.func) in _APPLIES)
+        is_meant = not is_called and search.file.scope_of(node).binder(node.id) is None
+    if is_meant:
+        yield from _anything(search, node, f"passes on `{ast.unparse(node)}`")
+
+
+def _anything(search: EffectSearch, node: ast.expr | ast.stmt, text: str) -> Iterator[Effect]:
+    """Code that may do anything to any object."""
+    for kind in (EffectKind.CHANGE, EffectKind.SET, EffectKind.MODE, EffectKind.OBSERVE):
+        yield from search.effect(kind, any_object, node, text)
 
 
 def _passed_method(search: EffectSearch, node: ast.Attribute) -> Iterator[Effect]:

@@ -140,6 +140,8 @@ class UseSearch:
             home = scope.parent.binder(named.value.id)  # `@function.register`: calls of that function may run this one
             if home is not None:
                 self._follow_variable(home, named.value.id)
+            if home is not None and isinstance(home.node, ast.ClassDef):  # of a method, which objects have
+                self._follow_attribute(named.value.id)
         for function, name in self.points_to.calls.run_as_decorator(decorator, scope.parent):
             self._follow_variable(function, name)
 
