@@ -7,11 +7,13 @@ methods of the object.
 from __future__ import annotations
 
 import ast
+import sys
 from collections import defaultdict
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from qprep.analysis.effects.abstract_objects import may_be_of
+from qprep.analysis.effects.abstract_objects import Instance
+from qprep.analysis.effects.lexical_scopes import is_super
 from qprep.analysis.symbols.ast_utils import dotted_text
 from qprep.analysis.values.abstract_values import External
 
@@ -22,8 +24,10 @@ if TYPE_CHECKING:
     from qprep.analysis.effects.object_queries import ObjectQueries
     from qprep.analysis.values.abstract_values import ClassRef
 
-# The classes of these call no method with objects that they got elsewhere, or the analysis knows when they do.
-_CALLS_NOTHING = frozenset(("?", "abc", "builtins", "collections", "dataclasses", "enum", "torch", "types", "typing"))
+# The classes of these call no method of their own objects that the analysis does not know of.
+_CALLS_NOTHING = frozenset(("?", "abc", "builtins", "dataclasses", "enum", "torch", "types", "typing"))
+# The functions of these call no method of the objects that they get.
+_ONLY_INHERITED = frozenset(("collections",))
 # What Python itself runs; the arguments are those of the project's own expressions.
 _IS_OWN = ("__init__", "__new__")
 
@@ -41,26 +45,42 @@ class BaseClassCalls:
         """The expressions whose values a base class may give a method."""
         if method.name in _IS_OWN:
             return
-        for package in sorted(self._bases(cls)):
+        packages = self._bases(cls)
+        for package in sorted(packages - _ONLY_INHERITED):
             for call, file in self._calls_of_packages.get(package, ()):
                 yield from _arguments(call, file)
-        if self._bases(cls):
+        if packages:
+            yield from self._given_to_class(cls)
             for call, file in self._calls_of_inherited:
                 yield from self._given_to_instance(call, file, cls)
+
+    def _given_to_class(self, cls: ClassRef) -> Iterator[tuple[ast.expr, LexicalScope]]:
+        """The arguments of an inherited constructor, which may call other methods."""
+        for each in (cls, *sorted(self._points_to.project.subclasses(cls), key=repr)):
+            if not self._points_to.first_method(each, "__init__"):
+                name = each.name.rpartition(".")[2].partition(":")[0]
+                for node, file in self._points_to.calls.meanings(name).classes.get(each, ()):
+                    call = file.parents.get(node)
+                    if isinstance(call, ast.Call) and call.func is node:
+                        yield from _arguments(call, file)
 
     def _given_to_instance(
         self, call: ast.Call, file: FileScopes, cls: ClassRef
     ) -> Iterator[tuple[ast.expr, LexicalScope]]:
         assert isinstance(call.func, ast.Attribute)
         owners = self._points_to.of(call.func.value, file.scope_of(call))
-        if may_be_of(owners, self._points_to.family(cls)):
+        family = self._points_to.family(cls)
+        if any(isinstance(each.base, Instance) and each.base.cls in family for each in owners):
             yield from _arguments(call, file)
 
     def _bases(self, cls: ClassRef) -> frozenset[str]:
         """The packages of the classes that a class inherits from."""
         if cls not in self._packages:
             bases = (base.name for base in self._points_to.project.mro(cls) if isinstance(base, External))
-            self._packages[cls] = frozenset(name.partition(".")[0] for name in bases) - _CALLS_NOTHING
+            packages = frozenset(name.partition(".")[0] for name in bases) - _CALLS_NOTHING
+            if self._points_to.method(cls, "forward"):  # a module, whose base may be one of any package
+                packages &= sys.stdlib_module_names
+            self._packages[cls] = packages
         return self._packages[cls]
 
     @cached_property
@@ -68,11 +88,8 @@ class BaseClassCalls:
         """The calls of functions and classes of packages, by the package."""
         found: dict[str, list[_Call]] = defaultdict(list)
         for call, file in self._calls():
-            root = dotted_text(call.func).partition(".")[0]
-            home = file.scope_of(call).binder(root) if root.isidentifier() else None
-            for binding in home.bindings[root] if home is not None else ():
-                if package := binding.target.partition(".")[0]:
-                    found[package].append((call, file))
+            for package in _packages_of(call.func, file.scope_of(call)):
+                found[package].append((call, file))
         return found
 
     @cached_property
@@ -81,12 +98,27 @@ class BaseClassCalls:
         return [
             (call, file)
             for call, file in self._calls()
-            if isinstance(call.func, ast.Attribute) and not self._points_to.names.is_method(call.func.attr)
+            if isinstance(call.func, ast.Attribute)
+            and (is_super(call.func.value, file.scope_of(call)) or not self._is_own(call.func.attr))
         ]
+
+    def _is_own(self, name: str) -> bool:
+        return self._points_to.names.is_method(name)
 
     def _calls(self) -> Iterator[_Call]:
         files = (file for module in self._points_to.modules if (file := self._points_to.file(module)) is not None)
         return ((call, file) for file in files for call in file.index.of(ast.Call) if call.args or call.keywords)
+
+
+def _packages_of(callee: ast.expr, scope: LexicalScope, *, is_made: bool = False) -> Iterator[str]:
+    """The packages whose function, or method of an object that they made, an expression names."""
+    root = dotted_text(callee).partition(".")[0]
+    home = scope.binder(root) if root.isidentifier() else None
+    for binding in home.bindings[root] if home is not None else ():
+        if binding.target:
+            yield binding.target.partition(".")[0]
+        elif isinstance(binding.value, ast.Call) and not is_made and home is not None:
+            yield from _packages_of(binding.value.func, binding.home(home), is_made=True)
 
 
 def _arguments(call: ast.Call, file: FileScopes) -> Iterator[tuple[ast.expr, LexicalScope]]:

@@ -52,6 +52,7 @@ from qprep.analysis.effects.abstract_objects import (
     widened,
 )
 from qprep.analysis.effects.attribute_names import ANY_NAME, is_any, may_be, patterns_of
+from qprep.analysis.effects.call_arguments import given_values
 from qprep.analysis.effects.call_sites import CallGraph
 from qprep.analysis.effects.call_uses import Derived
 from qprep.analysis.effects.class_conditions import (
@@ -123,6 +124,7 @@ _WRITTEN_BY = {
 """Functions that read objects from a file, and the names of those that write them."""
 _WRITERS = frozenset(("torch.save", "torch.serialization.save", "pickle.dump", "pickle.dumps"))
 
+_GETTER = "operator.attrgetter"
 _RUNTIME = "qprep.runtime_modules."
 _ORIGINALS = f"{_RUNTIME}original_"
 
@@ -278,6 +280,7 @@ class PointsTo:
         self._local_bodies: dict[ClassRef, tuple[LexicalScope, ...]] = {}
         self._kept: dict[str, bool] = {}
         self._assigned: dict[LexicalScope, frozenset[str]] = {}
+        self._getters: dict[Place | None, ast.Call] = {}  # the calls of `attrgetter`, by their places
         self._waiting: deque[_Key] = deque()
         self._queued: set[_Key] = set()
         self._outdated: dict[Derived, None] = {}
@@ -674,6 +677,8 @@ class PointsTo:
 
     def _added(self, addition: Addition) -> References:
         """The values that an addition may store in an object; none if the receiving code is followed by itself."""
+        if addition.passed is not None:
+            return self._given_to_passed(addition.passed, addition.scope)
         if addition.callee is not None and not addition.keeps_texts:
             callees = self.known(addition.callee, addition.scope)
             if callees is None or (callees and all(map(_is_followed, callees))):
@@ -686,6 +691,16 @@ class PointsTo:
         if addition.callee is not None and not addition.keeps_texts:
             found = self._with_parts(found)
         return found if addition.keeps_texts else found - {CHILD_NAME}
+
+    def _given_to_passed(self, method: ast.Attribute, scope: LexicalScope) -> References:
+        """What calls give a method of a container that is stored or passed on: `add = items.append`."""
+        if any(isinstance(each.base, FunctionObject) for each in self._get(method, scope)):
+            return NOTHING  # a method of the project, which is followed by itself
+        uses = self.calls.uses_of(method, scope.file)
+        given = [(value, where) for call, where in (*uses.direct, *uses.loose) for value in given_values(call)]
+        found = _union(self._get(value, where) for value, where in given)
+        owners = _union(self._get(c.func.value, w) for c, w in uses.loose if isinstance(c.func, ast.Attribute))
+        return found | owners | self.below(owners)
 
     def _keeps_children(self, reference: Reference) -> bool:
         """True if an object is a module that keeps others as children alone: they count as below it."""
@@ -1467,13 +1482,14 @@ class PointsTo:
                 made |= self._of_computed_bases(cls)
                 return made | self._of_methods(frozenset((callee,)), "__new__") | self._of_metaclass(cls)
             case Named(name=name) | ClassObject(cls=str() as name):
-                return self._of_external_call(name, node, scope)
+                external = self._of_getter if name == _GETTER else self._of_external_call
+                return external(name, node, scope)
             case Instance(cls=cls):
                 return _union(self._get(_Result(method)) for method in self.method(cls, "__call__"))
             case Made(name=name) if name.startswith("torch.nn.") and name.rpartition(".")[2] not in _CONTAINERS:
                 return NOTHING  # tensors
-            case Made(name=name) if is_operation_module(name):
-                return NOTHING
+            case Made(name=name, place=place) if is_operation_module(name) or name == _GETTER:
+                return self._fetched_by_getter(place, node, scope) if name == _GETTER else NOTHING
             case Held(owner=ClassRef() as cls) if isinstance(node.func, ast.Attribute) and self._has_given_items(cls):
                 return self._get(node.func.value, scope)  # an inherited method: `point._replace(x=1)`
             case ChildName() | Below() | Held(owner=ClassRef() | str()):
@@ -1485,6 +1501,29 @@ class PointsTo:
             case Many():
                 return MANY_WITH_NAMES
         return None
+
+    def _of_getter(self, name: str, node: ast.Call, scope: LexicalScope) -> References:
+        """The object that `attrgetter(…)` makes."""
+        place = Place.of(scope.file.module, node)
+        self._getters[place] = node
+        return frozenset((Reference(Made(name, place)),))
+
+    def _fetched_by_getter(self, place: Place | None, node: ast.Call, scope: LexicalScope) -> References:
+        """The results of an `attrgetter` that was made at a place, or (None) anywhere, and is called elsewhere."""
+        owners = _union(self._get(value, scope) for value in node.args)
+        made = self._getters.get(place)
+        found = self._any_attribute(owners) if made is None else NOTHING
+        for path in made.args if made is not None else ():
+            found |= self._at_path(owners, path)
+        return found
+
+    def _at_path(self, owners: References, path: ast.expr) -> References:
+        """The objects that a path of attributes may lead to from some objects."""
+        if not (isinstance(path, ast.Constant) and isinstance(path.value, str)):
+            return self._any_attribute(owners)
+        for name in path.value.split("."):
+            owners = self.attribute(owners, name)
+        return owners
 
     def _of_metaclass(self, cls: ClassRef) -> References:
         """The result of a metaclass's `__call__`, if it defines one."""
@@ -1620,12 +1659,9 @@ class PointsTo:
                 return self.below(found) | self._defined_in(found) | {CHILD_NAME}
             case ast.Call(func=ast.Name(id="dir"), args=[_]):
                 return frozenset((CHILD_NAME,))
-            case ast.Call(func=ast.Call(func=getter, args=[ast.Constant(value=str(path))]), args=[value]):
+            case ast.Call(func=ast.Call(func=getter, args=[ast.Constant() as path]), args=[value]):
                 if dotted_text(getter).rpartition(".")[2] == "attrgetter":
-                    found = self._get(value, scope)
-                    for name in path.split("."):
-                        found = self.attribute(found, name)
-                    return found
+                    return self._at_path(self._get(value, scope), path)
         return None
 
     @staticmethod
