@@ -67,7 +67,7 @@ def _unusual_member(context: RewriteContext, member: ClassRef) -> Rejection | No
     methods = entry.methods if entry is not None else {}
     unknown = (name for name in sorted(_INHERITED & set(methods)) if not setattr_guards.passes_on(methods[name]))
     if (name := next(unknown, None)) is not None:
-        return Rejection(f"`{member.name}` defines {name}", RejectionCode.CLASS_SHAPE)
+        return _unfit(f"`{member.name}` defines {name}")
     if (restore := methods.get("__setstate__")) is not None and not _restores_all(restore):
         return Rejection(
             f"`{member.name}.__setstate__` creates an instance with only the attributes that it sets",
@@ -79,7 +79,7 @@ def _unusual_member(context: RewriteContext, member: ClassRef) -> Rejection | No
             RejectionCode.CLASS_SHAPE,
         )
     if entry is not None and "__init__" in entry.values:
-        return Rejection(f"`{member.name}` gets its constructor from elsewhere", RejectionCode.CLASS_SHAPE)
+        return _unfit(f"`{member.name}` gets its constructor from elsewhere")
     if entry is not None and _is_made_by_metaclass(context, member, entry.node):
         return Rejection(
             f"the metaclass of `{member.name}` creates its instances, perhaps without the constructor",
@@ -90,6 +90,10 @@ def _unusual_member(context: RewriteContext, member: ClassRef) -> Rejection | No
             f"instances of `{member.name}` are created by `__new__` without the constructor", RejectionCode.CLASS_SHAPE
         )
     return None
+
+
+def _unfit(reason: str) -> Rejection:
+    return Rejection(reason, RejectionCode.CLASS_SHAPE)
 
 
 def _is_made_by_metaclass(context: RewriteContext, cls: ClassRef, node: ast.ClassDef) -> bool:
