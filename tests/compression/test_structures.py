@@ -341,6 +341,9 @@ def test_a_share_of_multiply_accumulates_goes() -> None:
             lambda: pruned(seeded(Residual), L1("Blocks", 0.5, "conv1.weight", kwargs={"block_shape": [1, 8, 1, 1]})),
             "expected a block_shape that divides the shape of conv1.weight, (8, 1, 3, 3), found [1, 8, 1, 1]",
         ),
+        (lambda: L1("Filters", 0.5, "a", group_size=-2), "expected group_size as a whole number from 1 on, found -2"),
+        (lambda: StructurePruner(0.5, round_to=0), "expected round_to from 1 on, found 0"),
+        (lambda: StructurePruner(0.5, keep_at_least=-1), "expected keep_at_least from 1 on, found -1"),
         (StructurePruner, "expected either sparsity or remove, found both or none"),
         (lambda: StructurePruner(remove="half"), "such as 50%, found 'half'"),
         (
