@@ -141,7 +141,9 @@ def test_a_schedule_that_fails_at_its_first_step_is_refused(tmp_path: Path) -> N
     text = text.replace("power: 2", "gamma: 0.5").replace("instance_name: plateau", "instance_name: decay")
     model = seeded(plain_net)
     optimizer = sgd(model, 0.25)
-    with pytest.raises(ScheduleError, match=r":8: lr_schedulers\.decay: expected values that StepLR can step with, .*zero"):
+    with pytest.raises(
+        ScheduleError, match=r":8: lr_schedulers\.decay: expected values that StepLR can step with, .*zero"
+    ):
         scheduled(tmp_path, text, model, optimizer=optimizer)
     assert optimizer.param_groups[0]["lr"] == 0.25
 

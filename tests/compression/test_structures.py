@@ -296,6 +296,39 @@ def test_thinning_in_a_training_keeps_the_function_and_trains_on() -> None:
     assert all(state["momentum_buffer"].shape == each.shape for each, state in states.items())
 
 
+@pytest.mark.parametrize("wrapped", ["forward", "loop"])
+def test_thinning_within_autocast(wrapped: str) -> None:
+    """Autocast keeps copies of the parameters until its outermost context ends."""
+    model = seeded(Residual)
+    scheduler = pruned(model, L1("Filters", 0.5, "conv2.weight", coupled="all"), example_inputs=EXAMPLE)
+    scheduler.add_policy(ThinningPolicy(), epochs=[1])
+    with torch.autocast("cpu", torch.bfloat16, enabled=wrapped == "loop"):
+        for epoch in (0, 1):
+            if epoch:
+                scheduler.on_epoch_begin(epoch)
+            scheduler.on_minibatch_begin(epoch)
+            with torch.autocast("cpu", torch.bfloat16):
+                loss = model(EXAMPLE).float().square().mean()
+            loss.backward()
+            scheduler.on_minibatch_end(epoch)
+            scheduler.on_epoch_end(epoch)
+    assert scheduler.records
+    assert model.conv2.weight.shape[0] == 6
+
+
+def test_thin_weights_stay_in_channels_last() -> None:
+    images = EXAMPLE.to(memory_format=torch.channels_last)
+    model = seeded(Residual).to(memory_format=torch.channels_last)
+    scheduler = pruned(model, L1("Filters", 0.5, "conv1.weight", coupled="all"), example_inputs=images)
+    scheduler.add_policy(ThinningPolicy(), epochs=[0])
+    scheduler.on_minibatch_begin(0)
+    assert scheduler.records
+    weight = model.conv2.weight
+    assert weight.shape[1] == 4
+    assert weight.is_contiguous(memory_format=torch.channels_last)
+    assert not weight.is_contiguous()
+
+
 def test_masks_that_leave_batchnorm_are_not_thinned_and_nothing_changes() -> None:
     model = seeded(plain_net)
     with torch.no_grad():

@@ -122,7 +122,7 @@ class PruningPolicy(Policy):
             )
 
     def _check_rewind(self, window: Window) -> None:
-        """CompressionError if the epoch to go back to is none of those until the last one of the policy."""
+        """CompressionError for an epoch after the last one of the policy."""
         if self.rewind is None:
             return
         if not isinstance(window, Epochs):
