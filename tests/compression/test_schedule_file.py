@@ -356,7 +356,7 @@ def test_the_optimizer_and_the_scheduler_are_as_before_where_a_later_policy_is_w
     with pytest.raises(ScheduleError):
         Scheduler.from_file(path, model, optimizer, example_inputs=EXAMPLE)
     assert_unchanged()
-    assert not optimizer._optimizer_step_post_hooks  # type: ignore[attr-defined]
+    assert not optimizer._optimizer_step_post_hooks
     scheduler = Scheduler(model, optimizer, example_inputs=EXAMPLE)
     with pytest.raises(ScheduleError):
         scheduler.use(load_schedule(path))
