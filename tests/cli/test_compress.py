@@ -205,7 +205,7 @@ policies:
         (("--sensitivity", "element"), 2, "--sensitivity: expected --evaluate as well, found none"),
     ],
 )
-def test_what_is_wrong_is_one_sentence(
+def test_what_is_wrong_is_one_sentence(  # noqa: PLR0917
     run: Run, net: str, folder: Path, arguments: tuple[str, ...], code: int, sentence: str
 ) -> None:
     (folder / "plateau.yaml").write_text(PLATEAU, encoding="utf-8")
