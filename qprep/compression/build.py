@@ -98,6 +98,8 @@ class _Makers:
             name: self.attempt(each.line, f"{use.key}.{name}", partial(_value, each, _WHEN_HINTS[name]))
             for name, each in use.when.items()
         }
+        if "epochs" in values and "frequency" in values:
+            self._training.note(f"{use.key}.frequency: {values.pop('frequency')} changes nothing with a list of epochs")
         line = next((each.line for each in use.when.values()), use.line)
         found: Window = self.attempt(line, use.key, partial(window, **values))
         return found

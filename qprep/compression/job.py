@@ -12,6 +12,7 @@ from typing import Any, Final
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
+from torch.optim.lr_scheduler import ReduceLROnPlateau
 from torch.utils import _pytree as pytree
 
 from qprep.compression.errors import CompressionError
@@ -19,7 +20,7 @@ from qprep.compression.registry import Section
 from qprep.compression.rehearsal import Rehearsal, has_quantizers, last_epoch, rehearsed, try_quantizers
 from qprep.compression.schedule_file import Schedule, load_schedule
 from qprep.compression.scheduler import Scheduler
-from qprep.compression.sensitivity import Sensitivity, scores_of, sensitivity
+from qprep.compression.sensitivity import ScoreError, Sensitivity, scores_of, sensitivity
 from qprep.compression.state import read_checkpoint
 from qprep.foundation.errors import QprepError
 from qprep.quantizer.batches import caller
@@ -75,8 +76,20 @@ class CompressionOutcome:
 
 
 def check(job: TrainJob) -> Scheduler:
-    """Make everything and train nothing: names, ranges and structures are checked as they will be."""
-    return _prepared(job)[0]
+    """Make everything and train nothing: names, ranges and structures are checked as they will be.
+
+    Raises JobError if the model does not run on the example inputs.
+    """
+    scheduler = _prepared(job)[0]
+    training = scheduler.training
+    if training.has_example:
+        args, kwargs = training.example
+        modes = [(each, each.training) for each in training.model.modules()]
+        with _blaming(f"{job.request.target} could not be run on the example inputs"), torch.no_grad():
+            training.model.eval()(*args, **kwargs)
+        for module, mode in modes:
+            module.training = mode
+    return scheduler
 
 
 def rehearse(job: TrainJob, scheduler: Scheduler) -> Rehearsal:
@@ -176,6 +189,9 @@ def _check_needs(job: TrainJob, schedule: Schedule) -> None:
     distils = any(use.definition.section is Section.DISTILLERS for use in schedule.uses)
     if distils and job.teacher is None:
         raise QprepError("--teacher: expected a teacher model for the schedule's distiller, found none")
+    waits = any(use.definition.class_name == ReduceLROnPlateau.__name__ for use in schedule.uses)
+    if waits and job.train is not None and job.evaluate is None:
+        raise QprepError("--evaluate: expected a function for the schedule's ReduceLROnPlateau, found none")
 
 
 def _example(
@@ -273,6 +289,8 @@ def _blaming(sentence: str) -> Iterator[None]:
     """Make one sentence of what the user's code raises in it."""
     try:
         yield
+    except ScoreError as error:
+        raise JobError(TraceFailure("run", f"{sentence}: {error}")) from error
     except (JobError, CompressionError):
         raise
     except QprepError as error:

@@ -7,8 +7,9 @@ import math
 import warnings
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from math import prod
-from typing import Any
+from typing import Any, Final
 
 import torch
 from torch.nn import Parameter
@@ -16,6 +17,9 @@ from torch.optim import SGD, Optimizer, lr_scheduler
 from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
 from qprep.compression.errors import CompressionError
+
+_EPOCHS: Final = 100  # of a rehearsal
+_ROUNDING: Final = 1e-9  # cosines that end at 0 may end below
 
 
 class PolynomialLR(LRScheduler):
@@ -67,24 +71,40 @@ def rehearse(make: type[LRScheduler], arguments: Mapping[str, Any], optimizer: O
     """Make a schedule on another optimizer with as many groups and step it: raises what it would raise in the training.
 
     Torch takes `step_size: 0` and the like, and fails at the first step. Raises CompressionError for a rate that is not
-    finite.
+    finite or below 0 in the first epochs.
     """
     groups = [
         {"params": [Parameter(torch.zeros(1))], **{name: each[name] for name in ("lr", "initial_lr") if name in each}}
         for each in optimizer.param_groups
     ]
     trial = make(**{**arguments, "optimizer": SGD(groups, lr=1.0, momentum=0.9)})
+    try:
+        _steps(trial, range(1))
+    except ArithmeticError as error:
+        raise CompressionError(f"expected values that {make.__name__} can step with, found {error}") from error
+    if isinstance(trial, ReduceLROnPlateau):
+        return
+    with suppress(ValueError, ArithmeticError):  # of schedules that have a last step, of rates that leave the range
+        _steps(trial, range(1, _EPOCHS))
+
+
+def _steps(trial: LRScheduler, epochs: range) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # of steps without an optimizer's step
         if isinstance(trial, ReduceLROnPlateau):
             trial.step(1.0)
             return
-        trial.step()
-        if takes_epoch(trial):
-            trial.step(1)
-    rates = [float(group["lr"]) for group in trial.optimizer.param_groups]
-    if not all(map(math.isfinite, rates)):
-        raise CompressionError(f"expected finite learning rates of {make.__name__}, found {rates} after a step")
+        for epoch in epochs:
+            if takes_epoch(trial):
+                trial.step(epoch + 1)
+            else:
+                trial.step()
+            rates = [float(group["lr"]) for group in trial.optimizer.param_groups]
+            if not all(-_ROUNDING <= each < math.inf for each in rates):
+                raise CompressionError(
+                    f"expected finite learning rates from 0 on of {type(trial).__name__}, found {rates} in epoch "
+                    f"{epoch + 1}"
+                )
 
 
 def takes_epoch(scheduler: LRScheduler) -> bool:

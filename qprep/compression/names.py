@@ -77,9 +77,8 @@ class ParameterNames:
 
         Raises CompressionError for a pattern that matches nothing, unless `allow_missing`: then it is a note.
         """
-        barred = {id(each) for pattern in ignore for each in self.find(pattern)}
+        barred, notes = self.ignored(ignore, allow_missing)
         found: dict[Parameter, str] = {}
-        notes: list[str] = []
         for pattern in patterns:
             matched = self.find(pattern)
             if not matched and not allow_missing:
@@ -87,8 +86,23 @@ class ParameterNames:
             if not matched:
                 notes.append(f"{pattern}: no parameter has this name, left out as allow_missing says")
             for each in matched:
-                if id(each) not in barred:
+                if each not in barred:
                     found.setdefault(each, pattern)
+        return found, notes
+
+    def ignored(self, patterns: Iterable[str], allow_missing: bool = False) -> tuple[set[Parameter], list[str]]:
+        """Parameters to leave; CompressionError, or with `allow_missing` a note, for a pattern that matches nothing."""
+        found: set[Parameter] = set()
+        notes: list[str] = []
+        for pattern in patterns:
+            matched = self.find(pattern)
+            if not matched and not allow_missing:
+                raise CompressionError(
+                    f"expected a parameter of the model to ignore, found {pattern!r}{self._hint(pattern)}"
+                )
+            if not matched:
+                notes.append(f"{pattern}: no parameter to ignore has this name, left out as allow_missing says")
+            found.update(matched)
         return found, notes
 
     def _matching(self, pattern: str) -> list[Parameter]:

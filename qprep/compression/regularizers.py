@@ -51,6 +51,8 @@ class Regularizer:
     def bind(self, training: Training) -> None:
         """Find the parameters and check them."""
         self.parameters, notes = by_pattern(self.reg_regims, training.names, self.allow_missing)
+        if not self.parameters and not notes:
+            raise CompressionError(f"expected parameters for {type(self).__name__}, found none")
         for sentence in notes:
             training.note(sentence)
         for parameter in self.parameters:
@@ -202,10 +204,10 @@ class BatchNormSlimming(L1Regularizer):
 
     def bind(self, training: Training) -> None:
         """Find every γ; CompressionError if there is none."""
-        barred = {id(each) for pattern in self.ignore for each in training.names.find(pattern)}
+        barred, _ = training.names.ignored(self.ignore)
         found = [each.weight for each in training.model.modules() if isinstance(each, _BatchNorm)]
         for each in found:
-            if each is not None and id(each) not in barred:
+            if each is not None and each not in barred:
                 name = training.name(each)
                 self.parameters[each] = name
                 self.reg_regims[name] = (self.strength, None)

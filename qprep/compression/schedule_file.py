@@ -115,7 +115,7 @@ class _ScheduleReader:
 
     def version(self, given: Located | None) -> None:
         if given is not None and given.value != VERSION:
-            raise self.error(given.line, "version", f"expected {VERSION}, found {given.value!r}")
+            raise self.error(given.line, "version", f"expected {VERSION}, found {_called(given.value)}")
 
     def definitions(self, section: Section, given: Located) -> Iterable[Definition]:
         for name, each in self.mapping(given, section.value).items():
@@ -125,7 +125,8 @@ class _ScheduleReader:
                 raise self.error(each.line, key, "expected a class, found none")
             named = entries["class"]
             if not isinstance(named.value, str):
-                raise self.error(named.line, f"{key}.class", f"expected the name of a class, found {named.value!r}")
+                sentence = f"expected the name of a class, found {_called(named.value)}"
+                raise self.error(named.line, f"{key}.class", sentence)
             arguments = {argument: value for argument, value in entries.items() if argument != "class"}
             yield Definition(section, name, named.value, arguments, each.line, named.line)
 
@@ -159,6 +160,8 @@ class _ScheduleReader:
         return Use(definition, args, when, key, given.line)
 
     def _definition(self, named: Located, key: str, section: Section, known: list[Definition]) -> Definition:
+        if named.value is None or isinstance(named.value, (Mapping, list)):
+            raise self.error(named.line, key, f"expected the name of an instance, found {_called(named.value)}")
         name = str(named.value)
         for each in known:
             if (each.section, each.name) == (section, name):
@@ -178,4 +181,6 @@ def _under(key: str, name: str) -> str:
 def _called(value: Any) -> str:  # noqa: ANN401
     if isinstance(value, Mapping):
         return "a mapping"
-    return "a list" if isinstance(value, list) else repr(value)
+    if isinstance(value, list):
+        return "a list"
+    return "nothing" if value is None else repr(value)

@@ -26,6 +26,7 @@ from qprep.compression.names import ParameterNames
 from qprep.compression.optimizers import joined, members_of
 from qprep.compression.policy import Policy
 from qprep.compression.report import CompressionReport, report_of
+from qprep.compression.restoring import RestorePoint
 from qprep.compression.schedule_file import Schedule, load_schedule
 from qprep.compression.sparsity import sparsity_of, total_sparsity, weights_of
 from qprep.compression.state import load_state, resumed, saved_state, write_checkpoint
@@ -115,14 +116,32 @@ class Scheduler:
 
         Raises ScheduleError with file, line and key for errors in the file.
         """
+        schedule = load_schedule(path)
         scheduler = cls(model, optimizer, **settings)
-        scheduler.use(load_schedule(path))
+        try:
+            scheduler.use(schedule)
+        except QprepError:
+            scheduler.finish()
+            raise
         return scheduler
 
     def use(self, schedule: Schedule) -> None:
-        """Add the policies of a schedule."""
+        """Add the policies of a schedule: all of them, or none where one raises an error."""
+        before, number, watching = self.schedule, len(self.entries), self._watching
+        point = RestorePoint(self._training)
         self.schedule = schedule
-        add_policies(schedule, self._training, self._add)
+        try:
+            add_policies(schedule, self._training, self._add)
+        except QprepError:
+            for each in self.entries[number:]:
+                each.policy.close()
+            del self.entries[number:]
+            if watching is None and self._watching is not None:
+                self._watching.remove()
+                self._watching = None
+            self.schedule = before
+            point.restore()
+            raise
 
     def add_policy(
         self,
@@ -417,7 +436,11 @@ class Scheduler:
         return scheduler, scheduler.next_epoch
 
     def _add(self, policy: Policy, when: Window, locate: Locate | None = None) -> None:
-        policy.bind(self._training, when)
+        try:
+            policy.bind(self._training, when)
+        except QprepError:
+            policy.close()
+            raise
         self.entries.append(ScheduledPolicy(policy, when, locate))
         if policy.needs_example and not self._training.has_example and not self._watching:
             self._watching = self.model.register_forward_pre_hook(self._remember, with_kwargs=True)

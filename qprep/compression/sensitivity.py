@@ -104,15 +104,23 @@ def sensitivity(
     return Sensitivity(unit, dense, tuple(rows))
 
 
+class ScoreError(CompressionError):
+    """The function that evaluates a model returned no score."""
+
+
 def scores_of(found: object) -> dict[str, float]:
-    """Scores by name; one number is called "score"; CompressionError for anything else."""
+    """Scores by name; one number is called "score"; ScoreError for anything else."""
     values: Mapping[Any, Any] = found if isinstance(found, Mapping) else {"score": found}
-    try:
-        return {str(name): float(value) for name, value in values.items()}
-    except (TypeError, ValueError) as error:
-        raise CompressionError(
-            f"expected a number, or numbers by name, from evaluate, found {type(found).__name__}"
-        ) from error
+    scores: dict[str, float] = {}
+    for name, value in values.items():
+        try:
+            scores[str(name)] = float(value)
+        except (TypeError, ValueError) as error:
+            where = f" for {name}" if isinstance(found, Mapping) else ""
+            raise ScoreError(
+                f"expected a number, or numbers by name, from evaluate, found {type(value).__name__}{where}"
+            ) from error
+    return scores
 
 
 def _rows(

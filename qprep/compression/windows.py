@@ -60,7 +60,7 @@ class Window(Protocol):
 class Epochs:
     """Whole epochs; `end` is the first epoch after the range, which Distiller calls `ending_epoch`."""
 
-    values: tuple[int, ...]
+    values: Sequence[int]
     end: int
     frequency: int = 1
     by_steps: bool = False
@@ -205,6 +205,8 @@ def window(
             f"{'several of them' if ranged or epochs is not None else 'none of them'}"
         )
     if epochs is not None:
+        if frequency != 1:
+            raise CompressionError(f"expected no frequency with a list of epochs, found {frequency!r}")
         return _listed(epochs)
     if steps is not None:
         return _stepped(steps, frequency)
@@ -241,7 +243,7 @@ def _ranged(start: float, end: float, frequency: float) -> Window:
         raise CompressionError(f"expected ending_epoch after starting_epoch ({start:g}), found {end:g}")
     _check_frequency(frequency, end - start)
     if all(map(_is_whole, (start, end, frequency))):
-        return Epochs(tuple(range(int(start), int(end), int(frequency))), int(end), int(frequency))
+        return Epochs(range(int(start), int(end), int(frequency)), int(end), int(frequency))
     return Fractions(start, end, frequency)
 
 

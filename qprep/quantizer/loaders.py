@@ -40,7 +40,7 @@ class Batches:
         self, found: object, source: str, *, limit: int | None = None, device: str = "cpu", watch: Watch = ignore
     ) -> None:
         self.doing = "reading"
-        self._source, self._limit, self._device, self._watch = source, limit, device, watch
+        self.source, self._limit, self._device, self._watch = source, limit, device, watch
         self._given: Any = found
         self._counted: int | None = None  # by the first pass
         self._again = callable(found) and not hasattr(found, "__iter__")
@@ -51,7 +51,7 @@ class Batches:
 
     def __len__(self) -> int:
         if self._again or not hasattr(self._given, "__len__"):
-            raise TypeError(f"the number of batches of {self._source} is not known")
+            raise TypeError(f"the number of batches of {self.source} is not known")
         number = len(self._checked(self._given))
         return number if self._limit is None else min(number, self._limit)
 
@@ -70,7 +70,7 @@ class Batches:
         try:
             return self._given()
         except Exception as error:
-            raise LoaderError(f"{self._source} failed", error) from error
+            raise LoaderError(f"{self.source} failed", error) from error
 
     def _read(self, batches: Any) -> Iterator[object]:  # noqa: ANN401  (any iterable)
         reading = iter(batches)
@@ -80,14 +80,14 @@ class Batches:
             except StopIteration:
                 return
             except Exception as error:
-                raise LoaderError(f"{self._source} failed at batch {number}", error) from error
+                raise LoaderError(f"{self.source} failed at batch {number}", error) from error
             yield batch
 
     def _checked(self, loader: object) -> Any:  # noqa: ANN401  (any iterable)
         try:
             return batches_of(loader)
         except QprepError as error:
-            raise QprepError(f"{self._source}: {error}") from error
+            raise QprepError(f"{self.source}: {error}") from error
 
     def _move(self, leaf: object) -> object:
         return leaf.to(self._device) if isinstance(leaf, Tensor) else leaf
@@ -97,7 +97,7 @@ def example_of(model: nn.Module, batches: Batches) -> tuple[tuple[object, ...], 
     """Positional and keyword inputs as the first batch holds them; QprepError if there is none."""
     batch = next(iter(batches), None)
     if batch is None:
-        raise QprepError("expected data to calibrate with, found an empty loader")
+        raise QprepError(f"{batches.source}: expected at least one batch, found an empty loader")
     if isinstance(batch, Tensor):
         return (batch,), {}
     if isinstance(batch, dict):

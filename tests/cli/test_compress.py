@@ -166,6 +166,14 @@ def test_a_quantizer_that_starts_late_is_tried_before_the_training(run: Run, net
     assert run("compress", f"{net}:bare", *arguments, "--check").code == 0
 
 
+PLATEAU = """\
+lr_schedulers:
+  lr: {class: ReduceLROnPlateau}
+policies:
+  - {lr_scheduler: {instance_name: lr}, epochs: [0]}
+"""
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "sentence"),
     [
@@ -173,14 +181,35 @@ def test_a_quantizer_that_starts_late_is_tried_before_the_training(run: Run, net
         (("--train", "NET:data"), 2, "--schedule: expected a schedule file, found none"),
         (("--schedule", "none.yaml", "--train", "NET:data"), 2, "expected a YAML file, found none that can be read at"),
         (("--schedule", "schedule.yaml", "--train", "NET:broken"), 1, "the disk is gone"),
-        (("--schedule", "schedule.yaml", "--train", "NET:data", "--evaluate", "NET:text"), 2, "found str"),
+        (
+            ("--schedule", "schedule.yaml", "--train", "NET:data", "--evaluate", "NET:text"),
+            1,
+            "NET:text failed: expected a number, or numbers by name, from evaluate, found str",
+        ),
+        (("--schedule", "schedule.yaml", "--train", "NET:data", "--lr", "nan"), 2, "--lr: expected a finite number"),
+        (
+            ("--schedule", "schedule.yaml", "--train", "NET:data", "--output", "net.py"),
+            2,
+            "--output: expected a file that ends in .pt, .pth, .ckpt, .tar or .csv, found `net.py`",
+        ),
+        (
+            ("--schedule", "schedule.yaml", "--check", "--input", "1,7,3,3"),
+            1,
+            "NET:make could not be run on the example inputs: RuntimeError",
+        ),
+        (
+            ("--schedule", "plateau.yaml", "--train", "NET:data"),
+            2,
+            "--evaluate: expected a function for the schedule's ReduceLROnPlateau, found none",
+        ),
         (("--sensitivity", "element"), 2, "--sensitivity: expected --evaluate as well, found none"),
     ],
 )
-def test_what_is_wrong_is_one_sentence(
-    run: Run, net: str, arguments: tuple[str, ...], code: int, sentence: str
+def test_what_is_wrong_is_one_sentence(  # noqa: PLR0917
+    run: Run, net: str, folder: Path, arguments: tuple[str, ...], code: int, sentence: str
 ) -> None:
+    (folder / "plateau.yaml").write_text(PLATEAU, encoding="utf-8")
     found = run("compress", f"{net}:make", *(each.replace("NET", net) for each in arguments))
     assert found.code == code
-    assert sentence in found.err
+    assert sentence.replace("NET", net) in found.err
     assert "Traceback" not in found.err

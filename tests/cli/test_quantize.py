@@ -195,7 +195,7 @@ def test_inputs_as_in_trace(run: Run, net: str) -> None:
 @pytest.mark.parametrize(
     ("flags", "code", "message"),
     [
-        ({"calibrate": "{}:none"}, 1, "error: expected data to calibrate with, found an empty loader"),
+        ({"calibrate": "{}:none"}, 1, "none: expected at least one batch, found an empty loader"),
         ({"calibrate": "{}:number"}, 2, "error: {}:number: expected an iterable of batches, found int"),
         ({"calibrate": "{}:make"}, 1, "error: {}:make: expected an iterable of batches, found Sequential"),
         ({"calibrate": "{}:infinite"}, 1, "error: expected finite values to take a range of, found NaN or infinity"),

@@ -83,7 +83,7 @@ def test_a_pruner_of_ones_own_and_policies_without_a_file(names: dict[str, Any])
 
 def test_every_class_that_the_page_names_exists() -> None:
     known = {name for section in Section for name in known_classes(section)}
-    table = TEXT[TEXT.index("### Pruners") : TEXT.index("Rankings have a form")]
+    table = TEXT[TEXT.index("### Pruners") : TEXT.index("Each ranking also has")]
     named = set(re.findall(r"`([A-Z][A-Za-z0-9]+Pruner)`", table))
     assert named <= known
     assert len(named) > 12

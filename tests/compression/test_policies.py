@@ -32,6 +32,7 @@ from qprep.compression import (
 from qprep.compression.grams import gram
 from qprep.compression.lr import lr_classes
 from qprep.compression.policies.statistics import StatisticsPolicy
+from qprep.compression.pruners.nm import nm_mask
 from qprep.compression.pruners.one_shot import OneShotPruner
 from qprep.compression.pruners.reconstruction import FMReconstructionChannelPruner, fitted
 from qprep.compression.quantizers import arguments
@@ -141,7 +142,9 @@ def test_a_schedule_that_fails_at_its_first_step_is_refused(tmp_path: Path) -> N
     text = text.replace("power: 2", "gamma: 0.5").replace("instance_name: plateau", "instance_name: decay")
     model = seeded(plain_net)
     optimizer = sgd(model, 0.25)
-    with pytest.raises(ScheduleError, match=r":8: lr_schedulers\.decay: expected other values: .*zero"):
+    with pytest.raises(
+        ScheduleError, match=r":8: lr_schedulers\.decay: expected values that StepLR can step with, .*zero"
+    ):
         scheduled(tmp_path, text, model, optimizer=optimizer)
     assert optimizer.param_groups[0]["lr"] == 0.25
 
@@ -448,6 +451,31 @@ def test_one_shot_patterns() -> None:
         scheduler.on_epoch_begin(0)
         for layer in (model[0], model[2]):
             assert bool(((layer.weight.reshape(-1, 4) != 0).sum(1) == 2).all())  # type: ignore[operator]
+
+
+def test_a_pattern_is_selected_by_weights_that_make_up_for_earlier_columns() -> None:
+    """Against a selection in advance; groups are inputs at the same place of a kernel."""
+    torch.manual_seed(0)
+    rows = torch.randn(512, 72, dtype=torch.float64) @ torch.randn(72, 72, dtype=torch.float64)
+    parameter = nn.Parameter(torch.randn(12, 8, 3, 3))
+    whole, products = parameter.detach().flatten(1).double(), rows.T @ rows / len(rows)
+    keep, weight = SparseGPTPruner("*", pattern="2:4").prune(whole, products, parameter)
+    assert bool((keep.view(12, 2, 4, 9).sum(2) == 2).all())
+
+    order = torch.arange(72).view(8, 9).T.flatten()
+    damped = (products + 0.01 * products.diagonal().mean() * torch.eye(72, dtype=torch.float64))[order][:, order]
+    inverse = torch.linalg.cholesky(torch.linalg.inv(damped), upper=True)
+    left = whole[:, order].clone()
+    advance = nm_mask(left.square() / inverse.diagonal().square(), 2, 4)
+    for column in range(72):
+        error = left[:, column] * ~advance[:, column] / inverse[column, column]
+        left[:, column:] -= error.outer(inverse[column, column:])
+    before = (left * advance)[:, torch.argsort(order)]
+    assert _lost(rows, whole, weight * keep) < 0.9 * _lost(rows, whole, before)
+
+
+def _lost(rows: Tensor, before: Tensor, after: Tensor) -> float:
+    return float((rows @ (after - before).T).square().mean())
 
 
 def test_wanda_compares_within_each_output() -> None:

@@ -190,6 +190,12 @@ def test_filters_in_front_of_batchnorm_are_noted() -> None:
             lambda: penalty(nn.Sequential(nn.Linear(2, 2)), GroupLassoRegularizer({"0.weight": [0.1, "2D"]})),
             "expected the weight of a convolution for group_type '2D'",
         ),
+        (lambda: penalty(nn.Sequential(nn.Linear(2, 2)), L1Regularizer({})), "expected parameters for L1Regularizer"),
+        (lambda: GroupLassoRegularizer({"a": [0.1, "3D", 1]}), "expected a third entry for a with Blocks alone"),
+        (
+            lambda: penalty(nn.Sequential(nn.BatchNorm1d(2)), BatchNormSlimming(0.1, ignore=["bn.weight"])),
+            "expected a parameter of the model to ignore, found 'bn.weight'",
+        ),
         (lambda: penalty(nn.Sequential(nn.Linear(2, 2)), BatchNormSlimming(0.1)), "expected BatchNorm with a weight"),
     ],
 )

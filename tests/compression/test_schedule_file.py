@@ -255,6 +255,31 @@ def test_numbers_in_scientific_form_are_numbers(tmp_path: Path) -> None:
             "    initial_sparsity: 0.05\n    initial_sparsity: 0.06\n",
             "5: expected each key once",
         ),
+        (
+            "[3.weight]",
+            "[3.weight]\n    ignore: [6.weight]",
+            "7: pruners.fine.ignore: expected a parameter of the model to ignore, found '6.weight'; did you",
+        ),
+        (
+            "{instance_name: fine}",
+            "{instance_name: [fine]}",
+            "8: policies[0].pruner.instance_name: expected the name of an instance, found a list",
+        ),
+        (
+            "{instance_name: fine}",
+            "{instance_name: }",
+            "8: policies[0].pruner.instance_name: expected the name of an instance, found nothing",
+        ),
+        ("pruners:", "version: [1]\npruners:", "1: version: expected 1, found a list"),
+        ("class: AutomatedGradualPruner", "class:", "3: pruners.fine.class: expected the name of a class, found noth"),
+        (
+            "{instance_name: fine}",
+            "{instance_name: fine, args: {rewind: 9}}",
+            "2: pruners.fine: expected rewind from 0 to 3, found 9",
+        ),
+        ("[3.weight]", "[3.wei\0ght]", "6: expected YAML, found the character 0"),
+        ("0.5\n", "50%\n", "5: pruners.fine.final_sparsity: expected a number, found '50%'"),
+        ("[3.weight]", "[[3.weight]]", "6: pruners.fine.weights: expected text or a list, each text, found"),
     ],
 )
 def test_what_a_file_gets_wrong_has_file_line_and_key(tmp_path: Path, before: str, after: str, sentence: str) -> None:
@@ -299,6 +324,76 @@ def test_nothing_is_changed_by_a_file_that_is_wrong(tmp_path: Path) -> None:
         scheduled(tmp_path, SMALL.replace("3.weight", "33.weight"), model, optimizer=optimizer)
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
     assert not any(module._forward_hooks for module in model.modules())
+
+
+WARMED_UP = """\
+lr_schedulers:
+  warm: {class: LinearLR, start_factor: 0.1}
+pruners:
+  first: {class: ActivationMeanRankedFilterPruner, desired_sparsity: 0.5, group_type: Filters, weights: [0.weight]}
+  second: {class: SparsityLevelParameterPruner, levels: {NAME: 0.5}}
+policies:
+  - {pruner: {instance_name: first}, epochs: [1]}
+  - {lr_scheduler: {instance_name: warm}, starting_epoch: 0, ending_epoch: 5}
+  - {pruner: {instance_name: second}, epochs: [0]}
+"""
+
+
+def test_the_optimizer_and_the_scheduler_are_as_before_where_a_later_policy_is_wrong(tmp_path: Path) -> None:
+    """Schedules of learning rates set the rate and replace `step` when they are made."""
+    model = seeded(plain_net)
+    optimizer = sgd(model)
+    before = [{name: value for name, value in group.items() if name != "params"} for group in optimizer.param_groups]
+    path = tmp_path / "schedule.yaml"
+    path.write_text(WARMED_UP.replace("NAME", "33.weight"), encoding="utf-8")
+
+    def assert_unchanged() -> None:
+        found = [{name: value for name, value in each.items() if name != "params"} for each in optimizer.param_groups]
+        assert found == before
+        assert "step" not in vars(optimizer)
+        assert not any(module._forward_hooks or module._forward_pre_hooks for module in model.modules())
+
+    with pytest.raises(ScheduleError):
+        Scheduler.from_file(path, model, optimizer, example_inputs=EXAMPLE)
+    assert_unchanged()
+    assert not optimizer._optimizer_step_post_hooks
+    scheduler = Scheduler(model, optimizer, example_inputs=EXAMPLE)
+    with pytest.raises(ScheduleError):
+        scheduler.use(load_schedule(path))
+    assert_unchanged()
+    assert not scheduler.entries
+    assert scheduler.schedule is None
+    path.write_text(WARMED_UP.replace("NAME", "3.weight"), encoding="utf-8")
+    scheduler.use(load_schedule(path))  # the mended file then works
+    train(scheduler, range(2))
+    assert scheduler.sparsities()["3.weight"] == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("a: " + "[" * 3000 + "]" * 3000, "expected YAML, found too many levels of nested values"),
+        (
+            "a: &a [x, x, x, x, x, x, x, x, x]\n"
+            + "".join(f"{b}: &{b} [{', '.join(['*' + a] * 9)}]\n" for a, b in zip("abcdefgh", "bcdefghi", strict=True)),
+            "1: expected values, found aliases that repeat too many of them",
+        ),
+    ],
+)
+def test_files_that_grow_without_end_are_refused(tmp_path: Path, text: str, sentence: str) -> None:
+    path = tmp_path / "schedule.yaml"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(ScheduleError, match=sentence):
+        load_schedule(path)
+
+
+def test_a_frequency_beside_a_list_of_epochs_is_noted_and_a_far_end_costs_nothing(tmp_path: Path) -> None:
+    listed = SMALL.replace("starting_epoch: 0\n    ending_epoch: 4", "epochs: [2, 0, 1]\n    frequency: 2")
+    scheduler = scheduled(tmp_path, listed, seeded(plain_net))
+    assert scheduler.notes == ["policies[0].frequency: 2 changes nothing with a list of epochs"]
+    assert [scheduler.entries[0].window.in_epoch(each) for each in range(4)] == [True, True, True, False]
+    far = scheduled(tmp_path, SMALL.replace("ending_epoch: 4", "ending_epoch: 400000000000"), seeded(plain_net))
+    assert far.entries[0].window.in_epoch(399999999999)
 
 
 def test_repeated_keys_with_equal_values_are_noted(tmp_path: Path) -> None:
@@ -468,7 +563,11 @@ policies:
         ("[2]\n    gamma: .nan", "5: lr_schedulers.lr.gamma: expected a number, found nan"),
         (
             "[1]\n    gamma: .inf",
-            "2: lr_schedulers.lr: expected finite learning rates of MultiStepLR, found [inf] after",
+            "2: lr_schedulers.lr: expected finite learning rates from 0 on of MultiStepLR, found [inf] in",
+        ),
+        (
+            "[3]\n    gamma: -0.1",
+            "2: lr_schedulers.lr: expected finite learning rates from 0 on of MultiStepLR, found [-0.0",
         ),
     ],
 )

@@ -296,6 +296,39 @@ def test_thinning_in_a_training_keeps_the_function_and_trains_on() -> None:
     assert all(state["momentum_buffer"].shape == each.shape for each, state in states.items())
 
 
+@pytest.mark.parametrize("wrapped", ["forward", "loop"])
+def test_thinning_within_autocast(wrapped: str) -> None:
+    """Autocast keeps copies of the parameters until its outermost context ends."""
+    model = seeded(Residual)
+    scheduler = pruned(model, L1("Filters", 0.5, "conv2.weight", coupled="all"), example_inputs=EXAMPLE)
+    scheduler.add_policy(ThinningPolicy(), epochs=[1])
+    with torch.autocast("cpu", torch.bfloat16, enabled=wrapped == "loop"):
+        for epoch in (0, 1):
+            if epoch:
+                scheduler.on_epoch_begin(epoch)
+            scheduler.on_minibatch_begin(epoch)
+            with torch.autocast("cpu", torch.bfloat16):
+                loss = model(EXAMPLE).float().square().mean()
+            loss.backward()
+            scheduler.on_minibatch_end(epoch)
+            scheduler.on_epoch_end(epoch)
+    assert scheduler.records
+    assert model.conv2.weight.shape[0] == 6
+
+
+def test_thin_weights_stay_in_channels_last() -> None:
+    images = EXAMPLE.to(memory_format=torch.channels_last)
+    model = seeded(Residual).to(memory_format=torch.channels_last)
+    scheduler = pruned(model, L1("Filters", 0.5, "conv1.weight", coupled="all"), example_inputs=images)
+    scheduler.add_policy(ThinningPolicy(), epochs=[0])
+    scheduler.on_minibatch_begin(0)
+    assert scheduler.records
+    weight = model.conv2.weight
+    assert weight.shape[1] == 4
+    assert weight.is_contiguous(memory_format=torch.channels_last)
+    assert not weight.is_contiguous()
+
+
 def test_masks_that_leave_batchnorm_are_not_thinned_and_nothing_changes() -> None:
     model = seeded(plain_net)
     with torch.no_grad():
@@ -341,6 +374,9 @@ def test_a_share_of_multiply_accumulates_goes() -> None:
             lambda: pruned(seeded(Residual), L1("Blocks", 0.5, "conv1.weight", kwargs={"block_shape": [1, 8, 1, 1]})),
             "expected a block_shape that divides the shape of conv1.weight, (8, 1, 3, 3), found [1, 8, 1, 1]",
         ),
+        (lambda: L1("Filters", 0.5, "a", group_size=-2), "expected group_size as a whole number from 1 on, found -2"),
+        (lambda: StructurePruner(0.5, round_to=0), "expected round_to from 1 on, found 0"),
+        (lambda: StructurePruner(0.5, keep_at_least=-1), "expected keep_at_least from 1 on, found -1"),
         (StructurePruner, "expected either sparsity or remove, found both or none"),
         (lambda: StructurePruner(remove="half"), "such as 50%, found 'half'"),
         (

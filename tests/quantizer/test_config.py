@@ -93,7 +93,7 @@ def test_a_file_may_say_nothing(tmp_path: Path, text: str) -> None:
         ("? [a]\n: 1", ":1: expected a plain key, found a sequence"),
         ("--- 1\n--- 2", "expected YAML, found invalid text"),
         ("!!python/object:os.system x", ":1: expected YAML, found invalid text"),
-        ("a: \x00", "expected YAML, found invalid text"),
+        ("a: \x00", "expected YAML, found the character 0"),
     ],
 )
 def test_errors_name_file_line_and_key(tmp_path: Path, text: str, message: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import sys
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -24,6 +25,13 @@ if TYPE_CHECKING:
     from qprep.tracing.request import Request
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
+_CHECKPOINTS = (".pt", ".pth", ".ckpt", ".tar")
+
+
+def _finite(_: click.Context, option: click.Parameter, number: float) -> float:
+    if not math.isfinite(number):
+        raise QprepError(f"{option.opts[0]}: expected a finite number, found {number}")
+    return number
 
 
 def _print_schema(context: click.Context, _option: click.Parameter, wanted: bool) -> None:
@@ -56,14 +64,16 @@ def _print_schema(context: click.Context, _option: click.Parameter, wanted: bool
     "--optimizer", type=click.Choice(["sgd", "adam", "adamw"]), default="sgd", show_default=True, help="Optimizer."
 )
 @click.option(
-    "--lr", metavar="NUMBER", type=click.FloatRange(0), default=0.1, show_default=True, help="Initial learning rate."
-)
+    "--lr", metavar="NUMBER", type=click.FloatRange(0), default=0.1, show_default=True, callback=_finite,
+    help="Initial learning rate.",
+)  # fmt: skip
 @click.option(
     "--momentum", metavar="NUMBER", type=click.FloatRange(0, 1), default=0.9, show_default=True, help="Momentum of sgd."
 )
 @click.option(
-    "--weight-decay", metavar="NUMBER", type=click.FloatRange(0), default=1e-4, show_default=True, help="Weight decay."
-)
+    "--weight-decay", metavar="NUMBER", type=click.FloatRange(0), default=1e-4, show_default=True, callback=_finite,
+    help="Weight decay.",
+)  # fmt: skip
 @click.option("--seed", metavar="NUMBER", type=int, default=0, show_default=True, help="Seed of the random numbers.")
 @click.option("--batches", metavar="NUMBER", type=click.IntRange(1), help="Number of batches to use (default: all).")
 @click.option(
@@ -72,12 +82,18 @@ def _print_schema(context: click.Context, _option: click.Parameter, wanted: bool
     type=click.Path(path_type=Path, file_okay=False),
     help="Folder for logs: log.jsonl, TensorBoard events, CSV.",
 )
-@click.option("--output", metavar="FILE", type=_FILE, help="Write the model and its state; with --sensitivity, a CSV.")
+@click.option(
+    "--output", metavar="FILE", type=_FILE, callback=ends_in(*_CHECKPOINTS, ".csv"),
+    help="Write the model and its state; with --sensitivity, a CSV.",
+)  # fmt: skip
 @click.option(
     "--report", metavar="REPORT.HTML", type=_FILE, callback=ends_in(".html", ".htm", ".json", ".txt"),
     help="Write a report to this file: .html, .json or .txt.",
 )  # fmt: skip
-@click.option("--checkpoint", metavar="LAST.PT", type=_FILE, help="Write this checkpoint after each epoch.")
+@click.option(
+    "--checkpoint", metavar="LAST.PT", type=_FILE, callback=ends_in(*_CHECKPOINTS),
+    help="Write this checkpoint after each epoch.",
+)  # fmt: skip
 @click.option("--resume", metavar="LAST.PT", type=_FILE, help="Continue from a checkpoint.")
 @click.option(
     "--sensitivity",

@@ -25,7 +25,7 @@ from qprep.compression.pruners.pruner import Context, Pruner
 from qprep.compression.pruners.rates import Ramp
 from qprep.compression.ranks import from_first_rank
 from qprep.compression.training import Metrics, Training
-from qprep.compression.windows import Window
+from qprep.compression.windows import Epochs, Window
 
 
 class PruningPolicy(Policy):
@@ -96,6 +96,7 @@ class PruningPolicy(Policy):
                 "first to the last (rate: once prunes at once)"
             )
         self._check_start(training, window)
+        self._check_rewind(window)
         self.pruner.at_window(training, window)
         if self._bound:
             return
@@ -119,6 +120,15 @@ class PruningPolicy(Policy):
                 f"expected gradients before the first masks of {type(self.pruner).__name__}, found a policy that "
                 "starts at epoch 0: start it at 1, or give skip_first_minibatch"
             )
+
+    def _check_rewind(self, window: Window) -> None:
+        """CompressionError for an epoch after the last one of the policy."""
+        if self.rewind is None:
+            return
+        if not isinstance(window, Epochs):
+            raise CompressionError("expected a policy by whole epochs with rewind, found another")
+        if not 0 <= self.rewind <= window.values[-1]:
+            raise CompressionError(f"expected rewind from 0 to {window.values[-1]}, found {self.rewind}")
 
     def on_epoch_begin(self, training: Training, window: Window) -> None:
         """Masks for this epoch."""

@@ -11,7 +11,7 @@ from torch.nn import Parameter
 
 from qprep.compression.coverage import Coverage
 from qprep.compression.errors import CompressionError
-from qprep.compression.pruners.pruner import Context, Pruner, Weights, check_share
+from qprep.compression.pruners.pruner import Context, Pruner, Weights, check_at_least, check_share
 from qprep.compression.pruners.rates import Ramp
 from qprep.compression.registry import register
 from qprep.compression.structure import choose, choose_cost, scores
@@ -56,6 +56,8 @@ class StructurePruner(Pruner):
             raise CompressionError("expected either sparsity or remove, found both or none")
         if remove is not None and initial_sparsity is not None:
             raise CompressionError("expected initial_sparsity with sparsity alone, found remove as well")
+        for name, value in (("round_to", round_to), ("keep_at_least", keep_at_least)):
+            check_at_least(value, name, 1)
         self.remove = None if remove is None else _percent(remove)
         self.sparsity = 0.0 if sparsity is None else check_share(sparsity, "sparsity")
         self.ramp = None if initial_sparsity is None else Ramp(initial_sparsity, self.sparsity, rate)

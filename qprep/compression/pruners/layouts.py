@@ -158,6 +158,8 @@ def regime_of(name: str, value: Any, what: str) -> Regime:  # noqa: ANN401  (of 
         raise CompressionError(f"expected [{what}, group] for {name}, found {value!r}")
     strength, group, *block = value
     kinds = tuple(str(group).split("+"))
+    if block and StructureKind.BLOCKS.value not in kinds:
+        raise CompressionError(f"expected a third entry for {name} with Blocks alone, found {value!r}")
     layouts = tuple(layout_of(kind, block[0] if block else None, ranked=False) for kind in kinds)
     return Regime(check_at_least(strength, f"the {what} of {name}"), layouts, kinds)
 

@@ -96,30 +96,37 @@ class WandaPruner(OneShotPruner):
 class SparseGPTPruner(OneShotPruner):
     """By w² / [H⁻¹]ⱼⱼ², column by column; what stays makes up for what went (Frantar and Alistarh, arXiv:2301.00774).
 
-    With a pattern, groups of M successive columns are selected together.
+    Columns are selected by blocks, with a pattern by groups of M inputs, each when its turn comes: by the weights that
+    already make up for the columns before it.
     """
 
     def prune(self, weight: Tensor, products: Tensor, parameter: Parameter) -> tuple[Tensor, Tensor]:
         """See the class."""
-        weight, size = weight.clone(), weight.shape[1]
-        dead = products.diagonal() == 0  # inputs that are always 0 need no weight
-        hessian = products.clone()
+        order = self._order(parameter)
+        weight, hessian = weight[:, order], products[order][:, order]
+        dead = hessian.diagonal() == 0  # inputs that are always 0 need no weight
         hessian.diagonal()[dead] = 1
         weight[:, dead] = 0
         hessian.diagonal().add_(_DAMPING * float(hessian.diagonal().mean()))
         inverse = torch.linalg.cholesky(torch.cholesky_inverse(torch.linalg.cholesky(hessian)), upper=True)
-        whole = None
-        if self.pattern is not None:
-            whole = self.select(weight.square() / inverse.diagonal().square(), parameter)
+        size, width = weight.shape[1], _BLOCK if self.pattern is None else self.pattern[1]
         keep = torch.ones_like(weight, dtype=torch.bool)
-        for start in range(0, size, _BLOCK):
-            stop = min(start + _BLOCK, size)
-            keep[:, start:stop] = self._block(weight, inverse, start, stop) if whole is None else whole[:, start:stop]
-            for column in range(start, stop):
-                error = weight[:, column] * ~keep[:, column] / inverse[column, column]
-                weight[:, column:] -= error.outer(inverse[column, column:])
-        return keep, weight
+        for column in range(size):
+            if column % width == 0:
+                stop = min(column + width, size)
+                scores = weight[:, column:stop].square() / inverse.diagonal()[column:stop].square()
+                keep[:, column:stop] = self._selected(scores)
+            error = weight[:, column] * ~keep[:, column] / inverse[column, column]
+            weight[:, column:] -= error.outer(inverse[column, column:])
+        back = torch.argsort(order)
+        return keep[:, back], weight[:, back]
 
-    def _block(self, weight: Tensor, inverse: Tensor, start: int, stop: int) -> Tensor:
-        part = weight[:, start:stop].square() / inverse.diagonal()[start:stop].square()
-        return keep_highest(part, round(self.sparsity * part.numel()))
+    def _order(self, parameter: Parameter) -> Tensor:
+        """Columns of the matrix so that inputs at the same place of a kernel follow one another, as a pattern is."""
+        columns = torch.arange(parameter[0].numel(), device=parameter.device)
+        return columns if self.pattern is None else columns.view(parameter.shape[1], -1).T.flatten()
+
+    def _selected(self, scores: Tensor) -> Tensor:
+        if self.pattern is not None:
+            return nm_mask(scores, *self.pattern)
+        return keep_highest(scores, round(self.sparsity * scores.numel()))

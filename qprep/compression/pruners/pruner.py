@@ -72,8 +72,8 @@ class Pruner:
         names = training.names
         if isinstance(self.weights, Mapping):
             found, notes = by_pattern(self.weights, names, self.allow_missing)
-            barred = {each for pattern in self.ignore for each in names.find(pattern)}
-            found = {each: pattern for each, pattern in found.items() if each not in barred}
+            barred, more = names.ignored(self.ignore, self.allow_missing)
+            found, notes = {each: pattern for each, pattern in found.items() if each not in barred}, [*notes, *more]
         else:
             found, notes = names.wanted(self.weights, self.ignore, self.allow_missing)
         for sentence in notes:

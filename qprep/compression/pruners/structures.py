@@ -62,6 +62,8 @@ class StructureRanking(Pruner):
         self.desired_sparsity = check_share(desired_sparsity, "desired_sparsity")
         if group_dependency not in (None, "Leader"):
             raise CompressionError(f"expected group_dependency Leader or none, found {group_dependency!r}")
+        if isinstance(group_size, bool) or group_size != int(group_size) or group_size < 1:
+            raise CompressionError(f"expected group_size as a whole number from 1 on, found {group_size!r}")
         if coupled not in COUPLED:
             raise CompressionError(f"expected coupled among {', '.join(COUPLED)}, found {coupled!r}")
         if rounding_fn not in _ROUNDINGS:
@@ -71,7 +73,7 @@ class StructureRanking(Pruner):
             raise CompressionError(f"expected block_shape alone in kwargs, found {', '.join(unknown)}")
         self.leads = group_dependency == "Leader"
         self.layout = layout_of(group_type, block_shape or (kwargs or {}).get("block_shape"), ranked=True)
-        self.noise, self.group_size = check_share(noise, "noise"), max(int(group_size), 1)
+        self.noise, self.group_size = check_share(noise, "noise"), int(group_size)
         self.rounding, self.coupled, self.weights_only = _ROUNDINGS[rounding_fn], coupled, weights_only
         self._coverage: Coverage | None = None
         self._training: Training | None = None

@@ -33,9 +33,19 @@ def kept_of(tensors: Mapping[str, Tensor], cuts: Cuts) -> dict[str, dict[int, Te
 
 def cut(tensor: Tensor, kept: Mapping[int, Tensor]) -> Tensor:
     """`tensor` with only the positions `kept` along each dimension, in memory of its own and in its memory format."""
+    layout = _memory_format(tensor)
     for dim, positions in kept.items():
         tensor = tensor.index_select(dim, positions.to(tensor.device))
-    return tensor.clone() if not kept else tensor
+    return tensor.clone() if not kept else tensor.contiguous(memory_format=layout)
+
+
+def _memory_format(tensor: Tensor) -> torch.memory_format:
+    """Channels last for a tensor that is in it and not in the usual format as well."""
+    if not tensor.is_contiguous():
+        for dims, layout in ((4, torch.channels_last), (5, torch.channels_last_3d)):
+            if tensor.dim() == dims and tensor.is_contiguous(memory_format=layout):
+                return layout
+    return torch.contiguous_format
 
 
 def cut_all(tensors: Mapping[str, Tensor], kept: Mapping[str, Mapping[int, Tensor]]) -> dict[str, Tensor]:

@@ -103,6 +103,7 @@ def commit(model: nn.Module, thin: Mapping[str, Tensor], widths: Mapping[str, Ma
         parameter.grad = None
     for name, tensor in thin.items():
         replace_data(owned[name], tensor)
+    torch.clear_autocast_cache()  # of copies in half precision, which torch finds by the parameter
     for path, values in widths.items():
         for name, value in values.items():
             setattr(model.get_submodule(path), name, value)

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from qprep.foundation.errors import QprepError
+
+_VALUES_OF_A_CHARACTER: Final = 20  # aliases of aliases grow to any size; texts that a person writes stay far below
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,21 +44,36 @@ def read_yaml(path: Path, repeated: list[str] | None = None) -> Located:
     try:
         loader = yaml.SafeLoader(text)
         node = loader.get_single_node()
-        return Located({}, 1) if node is None else _YamlReader(loader, path, repeated).read(node)
+        limit = 1000 + _VALUES_OF_A_CHARACTER * len(text)
+        return Located({}, 1) if node is None else _YamlReader(loader, path, repeated, limit).read(node)
+    except RecursionError as error:
+        raise QprepError(f"{path}: expected YAML, found too many levels of nested values") from error
     except yaml.MarkedYAMLError as error:
         line = 1 if error.problem_mark is None else error.problem_mark.line + 1
         raise QprepError(f"{path}:{line}: expected YAML, found invalid text: {error.problem}") from error
+    except yaml.reader.ReaderError as error:
+        line = text.count("\n", 0, error.position) + 1
+        raise QprepError(f"{path}:{line}: expected YAML, found the character {error.character!r}") from error
     except yaml.YAMLError as error:
         raise QprepError(f"{path}: expected YAML, found invalid text: {' '.join(str(error).split())}") from error
 
 
 class _YamlReader:
-    def __init__(self, loader: Any, path: Path, repeated: list[str] | None) -> None:  # noqa: ANN401  (yaml.SafeLoader)
-        self._loader, self._path, self._repeated = loader, path, repeated
+    def __init__(  # (yaml.SafeLoader)
+        self,
+        loader: Any,  # noqa: ANN401
+        path: Path,
+        repeated: list[str] | None,
+        limit: int,
+    ) -> None:
+        self._loader, self._path, self._repeated, self._left = loader, path, repeated, limit
         self._open: list[int] = []
 
     def read(self, node: Any) -> Located:  # noqa: ANN401  (yaml.Node)
         line = node.start_mark.line + 1
+        self._left -= 1
+        if self._left < 0:
+            raise QprepError(f"{self._path}:{line}: expected values, found aliases that repeat too many of them")
         if id(node) in self._open:
             raise QprepError(f"{self._path}:{line}: expected values, found an alias of its own parent")
         self._open.append(id(node))
