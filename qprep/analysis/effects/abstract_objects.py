@@ -345,22 +345,25 @@ def may_be_of(references: References, family: Collection[ClassRef] | str) -> boo
 
     What an attribute holds counts by the objects that the project gives it, where it gives it any.
     """
-    bases = [reference.base for reference in references]
-    is_known = any(isinstance(base, Instance | Made) for base in bases)
-    return any(_may_be(base, family) for base in bases if not (is_known and isinstance(base, Held)))
-
-
-def _may_be(base: Base, family: Collection[ClassRef] | str) -> bool:
-    match base:
-        case Instance(cls=cls):
-            return not isinstance(family, str) and cls in family
-        case ClassObject(cls=cls):
-            return cls == family if isinstance(family, str) else cls in family
-        case Made(name=name):
-            return name == family
-        case Held() | Below() | Anything() | Many():
-            return True
-    return False
+    is_known = has_held = False
+    for reference in references:
+        match reference.base:
+            case Instance(cls=cls):
+                if not isinstance(family, str) and cls in family:
+                    return True
+                is_known = True
+            case Made(name=name):
+                if name == family:
+                    return True
+                is_known = True
+            case ClassObject(cls=cls):
+                if cls == family if isinstance(family, str) else cls in family:
+                    return True
+            case Held():
+                has_held = True
+            case Below() | Anything() | Many():
+                return True
+    return has_held and not is_known
 
 
 def widened(references: References) -> References:

@@ -29,10 +29,9 @@ def of_stored(evaluation: Evaluation, cls: ClassRef | None, attribute: str) -> R
     """The values of all assignments to the attribute: on `self` in the family of a class, or on any object."""
     family = evaluation.family(cls) if cls is not None else None
     found = kept_in_attribute(evaluation, attribute, family) | kept_by_callees(evaluation, attribute, family)
-    for node, scope in evaluation.names.stores(evaluation, attribute):
+    for node, scope, value in evaluation.assignments(attribute):
         if family is not None and not may_set(evaluation, node, scope, family):
             continue
-        value = assigned_value(node, scope.file.parents)
         found |= evaluation.get(value, scope) if value is not None else NOTHING
     found |= _set_by_name(evaluation, attribute, family)
     if cls is not None:
