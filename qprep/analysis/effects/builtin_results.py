@@ -20,6 +20,7 @@ from qprep.analysis.effects.abstract_objects import (
 from qprep.analysis.effects.attribute_names import patterns_of
 from qprep.analysis.effects.attribute_values import attribute_of, classes_of_objects
 from qprep.analysis.effects.evaluation import Evaluation
+from qprep.analysis.effects.kept_getters import at_path
 from qprep.analysis.effects.lexical_scopes import LexicalScope
 from qprep.analysis.effects.module_definitions import (
     any_attribute,
@@ -68,12 +69,9 @@ def of_builtin_call(  # noqa: C901, PLR0912  (one case a function)
             return modules_below(evaluation, found) | defined_in(evaluation, found) | {CHILD_NAME}
         case ast.Call(func=ast.Name(id="dir"), args=[_]):
             return frozenset((CHILD_NAME,))
-        case ast.Call(func=ast.Call(func=getter, args=[ast.Constant(value=str(path))]), args=[value]):
+        case ast.Call(func=ast.Call(func=getter, args=[ast.Constant() as path]), args=[value]):
             if dotted_text(getter).rpartition(".")[2] == "attrgetter":
-                found = evaluation.get(value, scope)
-                for name in path.split("."):
-                    found = attribute_of(evaluation, found, name)
-                return found
+                return at_path(evaluation, evaluation.get(value, scope), path)
     return None
 
 

@@ -31,6 +31,7 @@ from qprep.analysis.effects.class_bases import of_computed_bases, of_metaclass
 from qprep.analysis.effects.evaluation import Evaluation
 from qprep.analysis.effects.external_results import of_arguments, of_external_call, of_unknown_call
 from qprep.analysis.effects.handed_back import RETURNS_SELF, may_hand_back
+from qprep.analysis.effects.kept_getters import GETTER, fetched, made_getter
 from qprep.analysis.effects.lexical_scopes import LexicalScope
 from qprep.analysis.effects.library_names import CHILDREN, CONTAINERS, FETCHES
 from qprep.analysis.effects.method_calls import attribute_reads
@@ -158,6 +159,12 @@ def _defines(evaluation: Evaluation, receiver: References, method: str) -> bool:
     return any(evaluation.method(cls, method) for cls in classes)
 
 
+def _gives_tensors(name: str) -> bool:
+    """True for a class of modules whose calls return tensors."""
+    is_module = name.startswith("torch.nn.") and name.rpartition(".")[2] not in CONTAINERS
+    return is_module or is_operation_module(name)
+
+
 def _result_of(evaluation: Evaluation, callee: Reference, node: ast.Call, scope: LexicalScope) -> References | None:
     """The result of calling one object, and its arguments if it may hold a function; None: anything."""
     match callee.base:
@@ -169,13 +176,14 @@ def _result_of(evaluation: Evaluation, callee: Reference, node: ast.Call, scope:
             return (
                 made | results_of_methods(evaluation, frozenset((callee,)), "__new__") | of_metaclass(evaluation, cls)
             )
+        case Made(name=name, place=place) if name == GETTER:
+            return fetched(evaluation, place, node, scope)
         case Named(name=name) | ClassObject(cls=str() as name):
-            return of_external_call(evaluation, name, node, scope)
+            external = made_getter if name == GETTER else of_external_call
+            return external(evaluation, name, node, scope)
         case Instance(cls=cls):
             return union(evaluation.get(ResultKey(method)) for method in evaluation.method(cls, "__call__"))
-        case Made(name=name) if name.startswith("torch.nn.") and name.rpartition(".")[2] not in CONTAINERS:
-            return NOTHING  # tensors
-        case Made(name=name) if is_operation_module(name):
+        case Made(name=name) if _gives_tensors(name):
             return NOTHING
         case Held(owner=ClassRef() as cls) if isinstance(node.func, ast.Attribute) and evaluation.has_given_items(cls):
             return evaluation.get(node.func.value, scope)  # an inherited method: `point._replace(x=1)`

@@ -18,6 +18,7 @@ from qprep.analysis.values.abstract_values import ClassRef
 if TYPE_CHECKING:
     from qprep.analysis.effects.call_sites import CallGraph
     from qprep.analysis.effects.implicit_calls import ImplicitCalls
+    from qprep.analysis.places import Place
     from qprep.analysis.symbols.module_resolver import Project
 
 
@@ -43,6 +44,7 @@ class Evaluation(Definitions, Fixpoint):
         self.has_own = has_own
         self.local_bodies: dict[ClassRef, tuple[LexicalScope, ...]] = {}
         self.held_names: dict[str, bool] = {}
+        self.getters: dict[Place, ast.Call] = {}  # the calls of `attrgetter` that are evaluated, by their places
         self.assigned_names: dict[LexicalScope, frozenset[str]] = {}
         # What follows from the trees alone, and is asked again with each growth of a value.
         self._assignments: dict[str, list[Assignment]] = {}

@@ -20,10 +20,11 @@ from qprep.analysis.effects.abstract_objects import (
     References,
     may_be_of,
 )
+from qprep.analysis.effects.call_arguments import given_values
 from qprep.analysis.effects.definitions import is_torch_container
 from qprep.analysis.effects.evaluation import Evaluation
 from qprep.analysis.effects.lexical_scopes import BindingKind, FileScopes, LexicalScope
-from qprep.analysis.effects.object_items import with_parts
+from qprep.analysis.effects.object_items import modules_below, with_parts
 from qprep.analysis.effects.reference_sets import is_followed, union
 from qprep.analysis.effects.stored_values import Addition, Kept
 from qprep.analysis.effects.value_keys import KeptKey
@@ -139,6 +140,8 @@ def _run_by(evaluation: Evaluation, callees: References) -> Iterable[LexicalScop
 
 def values_added(evaluation: Evaluation, addition: Addition) -> References:
     """The values that an addition may store in an object; none if the receiving code is followed by itself."""
+    if addition.passed is not None:
+        return _given_to_passed(evaluation, addition.passed, addition.scope)
     if addition.callee is not None and not addition.keeps_texts:
         callees = evaluation.known(addition.callee, addition.scope)
         if callees is None or (callees and all(map(is_followed, callees))):
@@ -151,6 +154,17 @@ def values_added(evaluation: Evaluation, addition: Addition) -> References:
     if addition.callee is not None and not addition.keeps_texts:
         found = with_parts(evaluation, found)
     return found if addition.keeps_texts else found - {CHILD_NAME}
+
+
+def _given_to_passed(evaluation: Evaluation, method: ast.Attribute, scope: LexicalScope) -> References:
+    """What calls give a method of a container that is stored or passed on: `add = items.append`."""
+    if any(isinstance(each.base, FunctionObject) for each in evaluation.get(method, scope)):
+        return NOTHING  # a method of the project, which is followed by itself
+    uses = evaluation.calls.uses_of(method, scope.file)
+    given = [(value, where) for call, where in (*uses.direct, *uses.loose) for value in given_values(call)]
+    found = union(evaluation.get(value, where) for value, where in given)
+    owners = union(evaluation.get(c.func.value, w) for c, w in uses.loose if isinstance(c.func, ast.Attribute))
+    return found | owners | modules_below(evaluation, owners)
 
 
 def _keeps_children(evaluation: Evaluation, reference: Reference) -> bool:
