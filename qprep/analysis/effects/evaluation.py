@@ -106,7 +106,7 @@ class Evaluation(Definitions, Fixpoint):
         return self._assignments[attribute]
 
     def own_class(self, node: ast.Attribute, scope: LexicalScope) -> tuple[bool, ClassRef | None]:
-        """The class that a method is of, where an attribute is one of `self` in it: (True, class); else (False, None)."""
+        """The class of the method in which an attribute is one of `self`: (True, class); elsewhere (False, None)."""
         if node not in self._own_classes:
             is_own = self.is_own(node, scope)
             self._own_classes[node] = is_own, self.enclosing_class(scope) if is_own else None
