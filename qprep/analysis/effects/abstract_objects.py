@@ -338,6 +338,7 @@ ANY_OBJECT: References = frozenset((ANYTHING,))
 MANY = Reference(Many())
 MANY_OBJECTS: References = frozenset((MANY,))
 MANY_WITH_NAMES: References = frozenset((MANY, CHILD_NAME))
+_WIDE: References = frozenset((ANYTHING, MANY))
 
 
 def may_be_of(references: References, family: Collection[ClassRef] | str) -> bool:
@@ -345,38 +346,42 @@ def may_be_of(references: References, family: Collection[ClassRef] | str) -> boo
 
     What an attribute holds counts by the objects that the project gives it, where it gives it any.
     """
-    bases = [reference.base for reference in references]
-    is_known = any(isinstance(base, Instance | Made) for base in bases)
-    return any(_may_be(base, family) for base in bases if not (is_known and isinstance(base, Held)))
-
-
-def _may_be(base: Base, family: Collection[ClassRef] | str) -> bool:
-    match base:
-        case Instance(cls=cls):
-            return not isinstance(family, str) and cls in family
-        case ClassObject(cls=cls):
-            return cls == family if isinstance(family, str) else cls in family
-        case Made(name=name):
-            return name == family
-        case Held() | Below() | Anything() | Many():
-            return True
-    return False
+    is_known = has_held = False
+    for reference in references:
+        match reference.base:
+            case Instance(cls=cls):
+                if not isinstance(family, str) and cls in family:
+                    return True
+                is_known = True
+            case Made(name=name):
+                if name == family:
+                    return True
+                is_known = True
+            case ClassObject(cls=cls):
+                if cls == family if isinstance(family, str) else cls in family:
+                    return True
+            case Held():
+                has_held = True
+            case Below() | Anything() | Many():
+                return True
+    return has_held and not is_known
 
 
 def widened(references: References) -> References:
     """The same objects, or more of them in fewer words; any object takes in all others, many take in all but names."""
-    if ANYTHING in references:
-        return ANY_OBJECT
-    if MANY in references:
-        return _many(references)
+    if not _WIDE.isdisjoint(references):  # which asks for no hash anew
+        return ANY_OBJECT if ANYTHING in references else _many(references)
     if len(references) <= MAX_OBJECTS:
         return references
-    without = frozenset(map(_unplaced, references))
+    placed = [each for each in references if _is_placed(each.base)]
+    without = references.difference(placed).union(map(_unplaced, placed)) if placed else references
     return _many(without) if len(without) > MAX_CLASSES else without
 
 
 def is_complete(references: References) -> bool:
     """True if no other object or name can be added."""
+    if _WIDE.isdisjoint(references):
+        return False
     return ANYTHING in references or (MANY in references and CHILD_NAME in references)
 
 
@@ -389,6 +394,16 @@ def _many(references: References) -> References:
 @lru_cache(maxsize=1 << 16)  # computed anew for each growth of a set
 def _unplaced(reference: Reference) -> Reference:
     return Reference(_without_place(reference.base), reference.tests)
+
+
+def _is_placed(base: Base) -> bool:
+    """True if an object is made at a place, or lies below one that is."""
+    match base:
+        case Instance(made=place) | Made(place=place):
+            return place is not None
+        case Below(owner=Instance() | Made() as owner):
+            return _is_placed(owner)
+    return False
 
 
 def _without_place(base: Base) -> Base:

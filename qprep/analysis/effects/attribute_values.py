@@ -25,7 +25,6 @@ from qprep.analysis.effects.abstract_objects import (
 )
 from qprep.analysis.effects.evaluation import Evaluation
 from qprep.analysis.effects.implicit_calls import is_property
-from qprep.analysis.effects.lexical_scopes import assigned_value
 from qprep.analysis.effects.library_names import DICTIONARIES, MODULE_NAMES, OF_MODULE_TABLE, ROOTS
 from qprep.analysis.effects.module_definitions import defined_in, of_dotted
 from qprep.analysis.effects.object_items import modules_below, results_of_methods
@@ -178,8 +177,8 @@ def may_hold_on_some(evaluation: Evaluation, name: str) -> bool:
         )
     return evaluation.held_names[name] or any(
         evaluation.get(value, scope)
-        for node, scope in evaluation.names.stores(evaluation, name)
-        if not evaluation.is_own(node, scope) and (value := assigned_value(node, scope.file.parents)) is not None
+        for node, scope, value in evaluation.assignments(name)
+        if value is not None and not evaluation.own_class(node, scope)[0]
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from typing import Any, TypeVar
 
 from qprep.analysis.effects import decorations, silent_calls
 from qprep.analysis.effects.abstract_objects import (
@@ -26,6 +27,8 @@ from qprep.analysis.effects.use_search import UseSearch, ValueSearch
 from qprep.analysis.values.abstract_values import ClassRef
 
 _Decorated = tuple["LexicalScope", str, Reference]
+T = TypeVar("T")
+U = TypeVar("U")
 
 
 class CallGraph:
@@ -36,6 +39,7 @@ class CallGraph:
         # What each search that comes by a call or a variable asks again; it follows from the tree alone.
         self._bound: dict[tuple[ast.Call, LexicalScope, ast.expr], list[str]] = {}
         self._reads: dict[tuple[LexicalScope, str], list[ast.Name]] = {}
+        self._grouped: dict[str, tuple[Any, dict[LexicalScope, dict[Any, None]]]] = {}
 
     def meanings(self, name: str) -> Meanings:
         """The possible values of each read of a name."""
@@ -76,7 +80,7 @@ class CallGraph:
     def _decorated(self, function: LexicalScope) -> dict[tuple[str, Reference], None]:
         empty: dict[_Decorated, None] = {}
         every = self._points_to.derived(Derived("decorations"), self._find_decorations, empty)
-        return {(name, definition): None for decorator, name, definition in every if decorator is function}
+        return self._by_function("decorations", every).get(function, {})
 
     def _find_decorations(self) -> dict[_Decorated, None]:
         """The functions that decorate anything, the parameters that get it, and the classes and functions."""
@@ -108,7 +112,19 @@ class CallGraph:
     def _computed_reads(self, scope: LexicalScope) -> dict[tuple[ast.Call, FileScopes], None]:
         empty: dict[tuple[LexicalScope, ast.Call, FileScopes], None] = {}
         every = self._points_to.derived(Derived("computed reads"), self._find_computed_reads, empty)
-        return {(node, file): None for method, node, file in every if method is scope}
+        return self._by_function("computed reads", every).get(scope, {})
+
+    def _by_function(
+        self, kind: str, every: dict[tuple[LexicalScope, T, U], None]
+    ) -> dict[LexicalScope, dict[tuple[T, U], None]]:
+        """Results of one kind by the function that each is of; a result that grows is another object."""
+        known, groups = self._grouped.get(kind, (None, {}))
+        if known is not every:
+            groups = {}
+            for function, first, second in every:
+                groups.setdefault(function, {})[first, second] = None
+            self._grouped[kind] = every, groups
+        return groups
 
     def _find_computed_reads(self) -> dict[tuple[LexicalScope, ast.Call, FileScopes], None]:
         found: dict[tuple[LexicalScope, ast.Call, FileScopes], None] = {}

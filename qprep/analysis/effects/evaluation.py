@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from qprep.analysis.effects.abstract_objects import NOTHING, ClassObject, References
 from qprep.analysis.effects.definitions import Definitions
 from qprep.analysis.effects.fixpoint import Fixpoint
-from qprep.analysis.effects.lexical_scopes import LexicalScope, assigned_value
+from qprep.analysis.effects.lexical_scopes import FileScopes, LexicalScope, assigned_value
 from qprep.analysis.effects.reference_sets import classes_in
 from qprep.analysis.effects.stored_values import StoreTable
 from qprep.analysis.values.abstract_values import ClassRef
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from qprep.analysis.effects.implicit_calls import ImplicitCalls
     from qprep.analysis.places import Place
     from qprep.analysis.symbols.module_resolver import Project
+
+
+Assignment = tuple[ast.Attribute, LexicalScope, ast.expr | None]
 
 
 class Evaluation(Definitions, Fixpoint):
@@ -43,6 +46,11 @@ class Evaluation(Definitions, Fixpoint):
         self.held_names: dict[str, bool] = {}
         self.getters: dict[Place, ast.Call] = {}  # the calls of `attrgetter` that are evaluated, by their places
         self.assigned_names: dict[LexicalScope, frozenset[str]] = {}
+        # What follows from the trees alone, and is asked again with each growth of a value.
+        self._assignments: dict[str, list[Assignment]] = {}
+        self._own_classes: dict[ast.Attribute, tuple[bool, ClassRef | None]] = {}
+        self.adding_calls: dict[str, list[tuple[ast.Attribute, ast.Call, FileScopes]]] = {}
+        self.calls_adding_to: dict[tuple[LexicalScope, str], list[tuple[ast.Name, ast.Call]]] = {}
 
     @cached_property
     def stores(self) -> StoreTable:
@@ -50,17 +58,15 @@ class Evaluation(Definitions, Fixpoint):
         return StoreTable(file for module in self.modules if (file := self.file(module)) is not None)
 
     @cached_property
-    def registering(self) -> list[ast.expr]:
+    def registering(self) -> list[tuple[ast.expr, LexicalScope]]:
         """The objects whose method `register` the project fetches: classes may be told their virtual subclasses."""
         files = (file for module in self.modules if (file := self.file(module)) is not None)
         nodes = [(node, file) for file in files for node in file.index.of(ast.Attribute) if node.attr == "register"]
-        for node, file in nodes:
-            self._scopes[node.value] = file.scope_of(node)
-        return [node.value for node, _ in nodes]
+        return [(node.value, file.scope_of(node)) for node, file in nodes]
 
     def has_virtual_subclasses(self, cls: ClassRef) -> bool:
         """True if the project may register other classes as subclasses of a class."""
-        return any(cls in classes_in(self.get(node, self._scopes[node])) for node in self.registering)
+        return any(cls in classes_in(self.get(node, scope)) for node, scope in self.registering)
 
     def metaclass_objects(self, cls: ClassRef) -> References:
         """The objects that `metaclass=` of a class and its bases may refer to."""
@@ -90,6 +96,21 @@ class Evaluation(Definitions, Fixpoint):
             for node, scope in stores
             if not self.is_own(node, scope) and (value := assigned_value(node, scope.file.parents)) is not None
         ]
+
+    def assignments(self, attribute: str) -> list[Assignment]:
+        """Every assignment to an attribute of this name, with the value; None where it is not an expression."""
+        if attribute not in self._assignments:
+            stores = self.names.stores(self, attribute)
+            found = [(node, scope, assigned_value(node, scope.file.parents)) for node, scope in stores]
+            self._assignments[attribute] = found
+        return self._assignments[attribute]
+
+    def own_class(self, node: ast.Attribute, scope: LexicalScope) -> tuple[bool, ClassRef | None]:
+        """The class of the method in which an attribute is one of `self`: (True, class); elsewhere (False, None)."""
+        if node not in self._own_classes:
+            is_own = self.is_own(node, scope)
+            self._own_classes[node] = is_own, self.enclosing_class(scope) if is_own else None
+        return self._own_classes[node]
 
     def of(self, node: ast.expr, scope: LexicalScope) -> References:
         """The objects that an expression in a scope may refer to."""

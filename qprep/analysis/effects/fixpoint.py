@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import ast
 from abc import ABC, abstractmethod
-from collections import defaultdict, deque
+from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from qprep.analysis.effects.abstract_objects import NOTHING, References, is_complete, widened
@@ -22,85 +23,105 @@ MAX_CLASS_DEPTH = 20
 """More of them for the class of a test, as long as it takes to follow a few imports."""
 
 
+@dataclass(slots=True, eq=False)
+class _Cell:
+    """One unknown: its value so far, and the unknowns that are computed again when it grows.
+
+    Cells are compared by identity, so that a key is hashed once for each question.
+    """
+
+    key: Key | Derived
+    value: Any
+    compute: Callable[[], Any] | None = None  # of a derived result
+    scope: LexicalScope | None = None  # of an expression
+    users: dict[_Cell, None] = field(default_factory=dict)
+    is_queued: bool = False
+    is_decided: bool = False  # nothing is known of the value, and that stays so
+
+
 class Fixpoint(ABC):
     """Values that depend on one another: each grows until nothing changes."""
 
     def __init__(self) -> None:
-        self._values: dict[Key, References] = {}
-        self._derived: dict[Derived, Any] = {}
-        self._computing: dict[Derived, Callable[[], Any]] = {}
-        self._scopes: dict[ast.AST, LexicalScope] = {}
-        self._users: dict[Key | Derived, dict[Key | Derived, None]] = defaultdict(dict)
-        self._waiting: deque[Key] = deque()
-        self._queued: set[Key] = set()
-        self._outdated: dict[Derived, None] = {}
-        self._current: list[Key | Derived] = []
+        self._cells: dict[Key | Derived, _Cell] = {}
+        self._waiting: deque[_Cell] = deque()
+        self._outdated: dict[_Cell, None] = {}
+        self._current: list[_Cell] = []
         self._limit = MAX_DEPTH
-        # Values of which nothing is known so far, with the keys that need to know; and those that stay unknown.
-        self._undecided: dict[Key, dict[Key | Derived, None]] = {}
-        self._decided: set[Key] = set()
+        # Values of which nothing is known so far, with the cells that need to know.
+        self._undecided: dict[_Cell, dict[_Cell, None]] = {}
 
     @abstractmethod
-    def _compute(self, key: Key) -> References:
+    def _compute(self, key: Key, scope: LexicalScope | None) -> References:
         """The value of a key, as far as the values that it depends on are known."""
 
     def get(self, key: Key, scope: LexicalScope | None = None) -> References:
         """The value of a key so far; the key that is being computed is computed again when it grows."""
-        if isinstance(key, ast.AST) and scope is not None:
-            self._scopes[key] = scope
+        return self._cell(key, scope).value  # type: ignore[no-any-return]
+
+    def _cell(self, key: Key, scope: LexicalScope | None) -> _Cell:
+        """The cell of a key, after the first computation of its value."""
+        cell = self._cells.get(key)
+        is_new = cell is None
+        if cell is None:
+            cell = self._cells[key] = _Cell(key, NOTHING)
+        if scope is not None:
+            cell.scope = scope
         if self._current:
-            self._users[key][self._current[-1]] = None
-        if key not in self._values:
-            self._values[key] = NOTHING
+            cell.users[self._current[-1]] = None
+        if is_new:
             if len(self._current) < self._limit:
-                self._update(key)
+                self._update(cell)
             else:
-                self._enqueue(key)
+                self._enqueue(cell)
         if not self._current:
             self._solve()
-        return self._values[key]
+        return cell
 
     def derived(self, key: Derived, compute: Callable[[], T], empty: T) -> T:
         """A result that follows from values, so far: it is computed again when these grow, and merged by `|`."""
+        cell = self._cells.get(key)
+        is_new = cell is None
+        if cell is None:
+            cell = self._cells[key] = _Cell(key, empty, compute)
         if self._current:
-            self._users[key][self._current[-1]] = None
-        if key not in self._derived:
-            self._derived[key] = empty
-            self._computing[key] = compute
+            cell.users[self._current[-1]] = None
+        if is_new:
             if len(self._current) < self._limit:
-                self._derive(key)
+                self._derive(cell)
             else:
-                self._outdated[key] = None
+                self._outdated[cell] = None
         if not self._current:
             self._solve()
-        return self._derived[key]  # type: ignore[no-any-return]
+        return cell.value  # type: ignore[no-any-return]
 
-    def _derive(self, key: Derived) -> None:
-        self._current.append(key)
+    def _derive(self, cell: _Cell) -> None:
+        assert cell.compute is not None
+        self._current.append(cell)
         try:
-            found = self._computing[key]()
+            found = cell.compute()
         finally:
             self._current.pop()
-        merged = self._derived[key] | found
-        if merged != self._derived[key]:
-            self._derived[key] = merged
-            for user in self._users[key]:
+        merged = cell.value | found
+        if merged != cell.value:
+            cell.value = merged
+            for user in cell.users:
                 self._enqueue(user)
 
-    def _enqueue(self, key: Key | Derived) -> None:
-        if isinstance(key, Derived):
-            self._outdated[key] = None
-        elif key not in self._queued:
-            self._queued.add(key)
-            self._waiting.append(key)
+    def _enqueue(self, cell: _Cell) -> None:
+        if cell.compute is not None:
+            self._outdated[cell] = None
+        elif not cell.is_queued:
+            cell.is_queued = True
+            self._waiting.append(cell)
 
     def _solve(self) -> None:
         """Compute again what grew, until nothing does; then take values of which nothing is known for unknown ones."""
         while self._waiting or self._outdated or self._undecided:
             while self._waiting:
-                key = self._waiting.popleft()
-                self._queued.discard(key)
-                self._update(key)
+                cell = self._waiting.popleft()
+                cell.is_queued = False
+                self._update(cell)
             outdated, self._outdated = self._outdated, {}
             for each in outdated:
                 self._derive(each)
@@ -111,9 +132,9 @@ class Fixpoint(ABC):
     def _decide(self) -> None:
         """Take values of which nothing is known for unknown ones."""
         undecided, self._undecided = self._undecided, {}
-        for key, users in undecided.items():
-            if not self._values[key]:
-                self._decided.add(key)
+        for cell, users in undecided.items():
+            if not cell.value:
+                cell.is_decided = True
                 for user in users:
                     self._enqueue(user)
 
@@ -126,10 +147,11 @@ class Fixpoint(ABC):
 
     def known_key(self, key: Key, scope: LexicalScope | None = None) -> References | None:
         """The value of a key; None while something may still become known of it."""
-        found = self.get(key, scope)
-        if found or not self._current or key in self._decided:
+        cell = self._cell(key, scope)
+        found: References = cell.value
+        if found or not self._current or cell.is_decided:
             return found
-        self._undecided.setdefault(key, {})[self._current[-1]] = None
+        self._undecided.setdefault(cell, {})[self._current[-1]] = None
         return None
 
     def known_class(self, node: ast.expr, scope: LexicalScope) -> References | None:
@@ -140,19 +162,20 @@ class Fixpoint(ABC):
         finally:
             self._limit = before
 
-    def _update(self, key: Key) -> None:
-        if is_complete(self._values[key]):
+    def _update(self, cell: _Cell) -> None:
+        assert not isinstance(cell.key, Derived)
+        if is_complete(cell.value):
             return  # it covers everything already
-        self._current.append(key)
+        self._current.append(cell)
         try:
-            found = self._compute(key)
+            found = self._compute(cell.key, cell.scope)
         finally:
             self._current.pop()
-        known = self._values[key]
+        known = cell.value
         if found <= known:
             return
         grown = widened(known | found)
         if grown != known:
-            self._values[key] = grown
-            for user in self._users[key]:
+            cell.value = grown
+            for user in cell.users:
                 self._enqueue(user)

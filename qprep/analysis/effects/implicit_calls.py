@@ -64,15 +64,15 @@ class ImplicitCalls:
         yield from self._delivered.arguments(method, cls)
         is_packed = arguments.vararg is not None and arguments.vararg.arg == name
         place = method.positional.index(name) - 1 if name in method.positional else None
+        family = self._points_to.family(cls)
         for call in self._calls_of(method, cls):
             values = call.arguments if is_packed else call.arguments[place : place + 1] if place is not None else ()
-            if any(values) and self._may_run(call, cls):
+            if any(values) and self._may_run(call, family):
                 yield from ((value, call.scope) for value in values if value is not None)
 
-    def _may_run(self, call: ImplicitCall, cls: ClassRef) -> bool:
-        if call.owner is None:
-            return True
-        return may_be_of(self._points_to.of(call.owner, call.scope), self._points_to.family(cls))
+    def _may_run(self, call: ImplicitCall, family: frozenset[ClassRef]) -> bool:
+        """True if a call may run a method of a class of a family."""
+        return call.owner is None or may_be_of(self._points_to.of(call.owner, call.scope), family)
 
     def _calls_of(self, method: LexicalScope, cls: ClassRef) -> Iterable[ImplicitCall]:
         match method.name:

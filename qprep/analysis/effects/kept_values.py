@@ -37,10 +37,6 @@ def of_kept(evaluation: Evaluation, key: KeptKey) -> References:
     home, name = key.home, key.name
     if isinstance(home, LexicalScope):
         found = union(values_added(evaluation, each) for each in evaluation.stores.of_variable(home, name))
-        reads = evaluation.names.reads(home.file, name) if _may_bind_container(evaluation, home, name) else ()
-        uses: list[tuple[ast.expr, FileScopes]] = [
-            (node, home.file) for node in reads if home.file.scope_of(node).binder(name) is home
-        ]
         if home.is_function and any(isinstance(node, ast.Name) and node.id == name for node in home.returned):
             found |= union(values_added(evaluation, each) for each in evaluation.stores.of_result(home.name))
         if home.parent is None:
@@ -48,7 +44,8 @@ def of_kept(evaluation: Evaluation, key: KeptKey) -> References:
             found |= union(
                 values_added(evaluation, each.addition) for each in kept if _may_be_of_module(evaluation, each)
             )
-        return found | union(_kept_by_callee(evaluation, node, file) for node, file in uses)
+        uses = _calls_adding_to(evaluation, home, name)
+        return found | union(_kept_by_callee(evaluation, node, call, home.file) for node, call in uses)
     return kept_in_attribute(evaluation, name, None) | kept_by_callees(evaluation, name, None)
 
 
@@ -76,25 +73,45 @@ def kept_in_attribute(evaluation: Evaluation, name: str, family: frozenset[Class
 def kept_by_callees(evaluation: Evaluation, name: str, family: frozenset[ClassRef] | None) -> References:
     """The values that functions store in what an attribute holds, which they are given."""
     return union(
-        _kept_by_callee(evaluation, node, file)
-        for node, file in evaluation.names.loads(evaluation, name)
-        if isinstance(node, ast.Attribute)
-        and _call_of_adder(evaluation, node, file) is not None
-        and (family is None or may_set(evaluation, node, file.scope_of(node), family))
+        _kept_by_callee(evaluation, node, call, file)
+        for node, call, file in _adding_calls(evaluation, name)
+        if family is None or may_set(evaluation, node, file.scope_of(node), family)
     )
 
 
-def _may_bind_container(evaluation: Evaluation, home: LexicalScope, name: str) -> bool:
+def _adding_calls(evaluation: Evaluation, name: str) -> list[tuple[ast.Attribute, ast.Call, FileScopes]]:
+    """The reads of an attribute as an argument of a call that may put something into it."""
+    if name not in evaluation.adding_calls:
+        evaluation.adding_calls[name] = [
+            (node, call, file)
+            for node, file in evaluation.names.loads(evaluation, name)
+            if isinstance(node, ast.Attribute) and (call := _call_of_adder(evaluation, node, file)) is not None
+        ]
+    return evaluation.adding_calls[name]
+
+
+def _calls_adding_to(evaluation: Evaluation, home: LexicalScope, name: str) -> list[tuple[ast.Name, ast.Call]]:
+    """The reads of a variable as an argument of a call that may put something into it."""
+    key = (home, name)
+    if key not in evaluation.calls_adding_to:
+        reads = evaluation.names.reads(home.file, name) if _may_bind_container(home, name) else ()
+        evaluation.calls_adding_to[key] = [
+            (node, call)
+            for node in reads
+            if (call := _call_of_adder(evaluation, node, home.file)) is not None
+            and home.file.scope_of(node).binder(name) is home
+        ]
+    return evaluation.calls_adding_to[key]
+
+
+def _may_bind_container(home: LexicalScope, name: str) -> bool:
     """True if a variable may hold an object that can keep others."""
     kinds = (ast.List, ast.Dict, ast.Set, ast.ListComp, ast.DictComp, ast.SetComp, ast.Call)
     return any(isinstance(b.value, kinds) or b.kind is BindingKind.PARAMETER for b in home.bindings.get(name, ()))
 
 
-def _kept_by_callee(evaluation: Evaluation, node: ast.expr, file: FileScopes) -> References:
-    """The values that a function stores in an argument."""
-    call = _call_of_adder(evaluation, node, file)
-    if call is None:
-        return NOTHING
+def _kept_by_callee(evaluation: Evaluation, node: ast.expr, call: ast.Call, file: FileScopes) -> References:
+    """The values that a function stores in an argument of a call."""
     found = NOTHING
     for function in _run_by(evaluation, evaluation.get(call.func, file.scope_of(call))):
         for name in evaluation.calls.bound_names(call, function, node):
@@ -162,7 +179,8 @@ def _keeps_children(evaluation: Evaluation, reference: Reference) -> bool:
 
 def may_set(evaluation: Evaluation, node: ast.Attribute, scope: LexicalScope, family: frozenset[ClassRef]) -> bool:
     """True if an assignment to an attribute may be one to an object of a family."""
-    if evaluation.is_own(node, scope):
-        return evaluation.enclosing_class(scope) in family
+    is_own, cls = evaluation.own_class(node, scope)
+    if is_own:
+        return cls in family
     owners = evaluation.known(node.value, scope)
     return owners is not None and (not owners or may_be_of(owners, family))

@@ -65,12 +65,14 @@ class PointsTo(Evaluation):
         self.calls = CallGraph(self)
         self.implicit = ImplicitCalls(self)
 
-    def _compute(self, key: Key) -> References:
+    def _compute(self, key: Key, scope: LexicalScope | None) -> References:
         match key:
-            case VariableKey(scope=scope, name=name):
-                return of_variable(self, scope, name)
-            case ResultKey(scope=scope):
-                return union(self.get(node, scope) for node in scope.returned)
+            case ast.expr() if scope is not None:
+                return of_expression(self, key, scope)
+            case VariableKey(scope=home, name=name):
+                return of_variable(self, home, name)
+            case ResultKey(scope=function):
+                return union(self.get(node, function) for node in function.returned)
             case StoredKey(cls=cls, attribute=attribute):
                 return of_stored(self, cls, attribute)
             case KeptKey():
@@ -85,8 +87,6 @@ class PointsTo(Evaluation):
                 return given_to_class(self, cls, field)
             case WrittenKey(functions=functions):
                 return given_to_writers(self, functions)
-            case ast.expr():
-                return of_expression(self, key, self._scopes[key])
         raise TypeError(f"no value is computed for {key!r}")
 
     def where(self, module: str, node: ast.AST) -> References:

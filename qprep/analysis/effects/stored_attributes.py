@@ -16,7 +16,7 @@ from qprep.analysis.effects.abstract_objects import (
 from qprep.analysis.effects.attribute_names import ANY_NAME
 from qprep.analysis.effects.evaluation import Evaluation
 from qprep.analysis.effects.kept_values import kept_by_callees, kept_in_attribute, may_set, values_added
-from qprep.analysis.effects.lexical_scopes import LexicalScope, assigned_value
+from qprep.analysis.effects.lexical_scopes import LexicalScope
 from qprep.analysis.effects.library_names import ROOTS
 from qprep.analysis.effects.object_items import results_of_methods
 from qprep.analysis.effects.reference_sets import union
@@ -29,10 +29,9 @@ def of_stored(evaluation: Evaluation, cls: ClassRef | None, attribute: str) -> R
     """The values of all assignments to the attribute: on `self` in the family of a class, or on any object."""
     family = evaluation.family(cls) if cls is not None else None
     found = kept_in_attribute(evaluation, attribute, family) | kept_by_callees(evaluation, attribute, family)
-    for node, scope in evaluation.names.stores(evaluation, attribute):
+    for node, scope, value in evaluation.assignments(attribute):
         if family is not None and not may_set(evaluation, node, scope, family):
             continue
-        value = assigned_value(node, scope.file.parents)
         found |= evaluation.get(value, scope) if value is not None else NOTHING
     found |= _set_by_name(evaluation, attribute, family)
     if cls is not None:
@@ -146,9 +145,9 @@ def given_outside(evaluation: Evaluation, name: str, of_foreign: bool) -> Refere
     for store in evaluation.stores.attribute_stores(name):
         if store.owner is not None and not (of_foreign and _is_of_project(evaluation, store.owner, store.scope)):
             found |= union(evaluation.get(value, store.scope) for value in store.values)
-    for node, where in evaluation.names.stores(evaluation, name):
-        value = assigned_value(node, where.file.parents) if not evaluation.is_own(node, where) else None
-        found |= evaluation.get(value, where) if value is not None else NOTHING
+    for node, where, value in evaluation.assignments(name):
+        if value is not None and not evaluation.own_class(node, where)[0]:
+            found |= evaluation.get(value, where)
     return found
 
 

@@ -99,6 +99,7 @@ class StoreTable:
         self._own: dict[ClassRef, list[Addition]] = defaultdict(list)
         self._named: dict[str, list[AttributeStore]] = defaultdict(list)
         self._patterns: list[AttributeStore] = []
+        self._matching: dict[str | None, list[AttributeStore]] = {}  # those of the patterns, by the names asked for
         self.adders: set[str] = set()  # functions that put something into what they are given
         self.sent: list[tuple[ast.expr, LexicalScope]] = []  # arguments of a generator's `send`
         self.raised: list[tuple[ast.expr, LexicalScope]] = []  # arguments of exceptions
@@ -128,9 +129,12 @@ class StoreTable:
         """Stores by names that are written as texts."""
         return dict.fromkeys(store for stores in self._named.values() for store in stores)
 
-    def computed_stores(self, name: str | None) -> Iterator[AttributeStore]:
+    def computed_stores(self, name: str | None) -> Iterable[AttributeStore]:
         """Stores by names that are not written out, for one attribute or (None) for any."""
-        return (s for s in self._patterns if name is None or any(may_be(pattern, name) for pattern in s.names))
+        if name not in self._matching:
+            found = [s for s in self._patterns if name is None or any(may_be(pattern, name) for pattern in s.names)]
+            self._matching[name] = found
+        return self._matching[name]
 
     def of_instances(self, cls: ClassRef) -> list[Addition]:
         """The values that methods of a class store in their own object, as in a container."""

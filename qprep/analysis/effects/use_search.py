@@ -67,10 +67,11 @@ class ValueSearch:
     def _add(self, node: ast.expr, file: FileScopes, path: Path | None = None) -> None:
         """Follow an expression that holds the function, in the same place as before unless a path is given."""
         path = self._path if path is None else path
-        if (node, path, self._entry) in self._seen:
-            return
+        number = len(self._seen)
         self._seen.add((node, path, self._entry))
-        if len(self._seen) > MAX_USES:
+        if len(self._seen) == number:
+            return
+        if number >= MAX_USES:
             self.uses.unknown = True
             return
         if self._is_wrapped:

@@ -19,7 +19,7 @@ from qprep.analysis.effects.abstract_objects import (
 )
 from qprep.analysis.effects.attribute_values import attribute_of
 from qprep.analysis.effects.evaluation import Evaluation
-from qprep.analysis.effects.lexical_scopes import ANY_ATTRIBUTE, Binding, BindingKind, LexicalScope, assigned_value
+from qprep.analysis.effects.lexical_scopes import ANY_ATTRIBUTE, Binding, BindingKind, LexicalScope
 from qprep.analysis.effects.module_definitions import any_attribute, of_dotted
 from qprep.analysis.effects.object_items import item_of, items_of, results_of_methods
 from qprep.analysis.effects.parameter_values import of_parameter
@@ -81,9 +81,8 @@ def _of_exception(evaluation: Evaluation, classes: References) -> References:
 def _set_in_module(evaluation: Evaluation, scope: LexicalScope, name: str) -> References:
     """The values of a module's variable elsewhere: `package.module.name = value`, `globals()[name] = value`."""
     found = NOTHING
-    for node, where in evaluation.names.stores(evaluation, name):
-        value = assigned_value(node, where.file.parents)
-        if value is None or evaluation.is_own(node, where):
+    for node, where, value in evaluation.assignments(name):
+        if value is None or evaluation.own_class(node, where)[0]:
             continue
         holders = evaluation.get(node.value, where)
         if any(isinstance(each.base, Named | Anything | Many) for each in holders):
