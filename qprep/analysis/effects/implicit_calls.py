@@ -69,6 +69,10 @@ class ImplicitCalls:
             if any(values) and self._may_run(call, cls):
                 yield from ((value, call.scope) for value in values if value is not None)
 
+    def is_run_by_package(self, method: LexicalScope) -> bool:
+        """True if code of another package, from which the class of a method inherits, may call the method."""
+        return method.owner is not None and self._delivered.may_call(method, method.owner)
+
     def _may_run(self, call: ImplicitCall, cls: ClassRef) -> bool:
         if call.owner is None:
             return True
