@@ -140,7 +140,7 @@ def values_added(evaluation: Evaluation, addition: Addition) -> References:
 
 
 def _given_to_passed(evaluation: Evaluation, method: ast.Attribute, scope: LexicalScope) -> References:
-    """What calls give a method of a container that is stored or passed on: `add = items.append`."""
+    """The values that calls give a method of a container that is stored or passed on: `add = items.append`."""
     if any(isinstance(each.base, FunctionObject) for each in evaluation.get(method, scope)):
         return NOTHING  # a method of the project, which is followed by itself
     uses = evaluation.calls.uses_of(method, scope.file)
