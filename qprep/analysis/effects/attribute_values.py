@@ -26,7 +26,7 @@ from qprep.analysis.effects.abstract_objects import (
 from qprep.analysis.effects.evaluation import Evaluation
 from qprep.analysis.effects.implicit_calls import is_property
 from qprep.analysis.effects.lexical_scopes import assigned_value
-from qprep.analysis.effects.library_names import DICTIONARIES, OF_MODULE_TABLE, ROOTS
+from qprep.analysis.effects.library_names import DICTIONARIES, MODULE_NAMES, OF_MODULE_TABLE, ROOTS
 from qprep.analysis.effects.module_definitions import defined_in, of_dotted
 from qprep.analysis.effects.object_items import modules_below, results_of_methods
 from qprep.analysis.effects.python_classes import OF_CONTAINERS
@@ -38,7 +38,6 @@ from qprep.foundation.catalogue.module_attributes import NN_MODULE_ATTRIBUTES, P
 MAX_NAME = 5
 """Dots in the name of what a package holds; an attribute that lies deeper belongs to an object, not to a module."""
 _OTHER_CLASSES = frozenset(("__base__", "__bases__", "__mro__"))
-_MODULES = frozenset(("torch.nn.Module", "torch.nn.modules.Module", "torch.nn.modules.module.Module"))
 
 
 def attribute_of(evaluation: Evaluation, references: References, name: str) -> References:
@@ -136,7 +135,7 @@ def may_have(evaluation: Evaluation, base: Base, name: str) -> bool:
 
 def _class_may_have(evaluation: Evaluation, cls: ClassRef, name: str) -> bool:
     bases = (base for base in evaluation.project.mro(cls) if isinstance(base, External))
-    if not all(base.name in ROOTS or base.name in _MODULES for base in bases):
+    if not all(base.name in ROOTS or base.name in MODULE_NAMES for base in bases):
         return True  # what a class of another package has is not known
     return bool(evaluation.has_own(cls, name) or evaluation.method(cls, name) or evaluation.method(cls, "__getattr__"))
 

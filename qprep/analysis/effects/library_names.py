@@ -21,3 +21,6 @@ CONTAINERS = frozenset(("Sequential", "ModuleList", "ModuleDict", "DataParallel"
 
 ROOTS = frozenset(("builtins.object", "typing.Generic", "typing.Protocol", "abc.ABC"))
 """Bases that give their subclasses no attributes and no items."""
+
+MODULE_NAMES = frozenset(("torch.nn.Module", "torch.nn.modules.Module", "torch.nn.modules.module.Module"))
+"""The dotted names of the base class of modules."""
