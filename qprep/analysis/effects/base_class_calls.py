@@ -41,18 +41,21 @@ class BaseClassCalls:
         self._points_to = points_to
         self._packages: dict[ClassRef, frozenset[str]] = {}
 
+    def may_call(self, method: LexicalScope, cls: ClassRef) -> bool:
+        """True if a base class of another package may call a method of a class."""
+        return method.name not in _IS_OWN and bool(self._bases(cls))
+
     def arguments(self, method: LexicalScope, cls: ClassRef) -> Iterator[tuple[ast.expr, LexicalScope]]:
         """The expressions whose values a base class may give a method."""
-        if method.name in _IS_OWN:
+        if not self.may_call(method, cls):
             return
         packages = self._bases(cls)
         for package in sorted(packages - _ONLY_INHERITED):
             for call, file in self._calls_of_packages.get(package, ()):
                 yield from _arguments(call, file)
-        if packages:
-            yield from self._given_to_class(cls)
-            for call, file in self._calls_of_inherited:
-                yield from self._given_to_instance(call, file, cls)
+        yield from self._given_to_class(cls)
+        for call, file in self._calls_of_inherited:
+            yield from self._given_to_instance(call, file, cls)
 
     def _given_to_class(self, cls: ClassRef) -> Iterator[tuple[ast.expr, LexicalScope]]:
         """The arguments of an inherited constructor, which may call other methods."""

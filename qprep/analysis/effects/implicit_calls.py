@@ -70,6 +70,10 @@ class ImplicitCalls:
             if any(values) and self._may_run(call, family):
                 yield from ((value, call.scope) for value in values if value is not None)
 
+    def is_run_by_package(self, method: LexicalScope) -> bool:
+        """True if code of another package, from which the class of a method inherits, may call the method."""
+        return method.owner is not None and self._delivered.may_call(method, method.owner)
+
     def _may_run(self, call: ImplicitCall, family: frozenset[ClassRef]) -> bool:
         """True if a call may run a method of a class of a family."""
         return call.owner is None or may_be_of(self._points_to.of(call.owner, call.scope), family)

@@ -25,6 +25,11 @@ from qprep.analysis.effects.reference_sets import union
 from qprep.analysis.values.abstract_values import ClassRef
 
 
+def _is_given_holders(evaluation: Evaluation, scope: LexicalScope) -> bool:
+    """True for a method that gets objects which hold others: exceptions, records of what is logged."""
+    return scope.name in ("__exit__", "__aexit__") or evaluation.implicit.is_run_by_package(scope)
+
+
 def of_parameter(evaluation: Evaluation, scope: LexicalScope, name: str) -> References:
     """The objects that a parameter of a function may refer to: arguments of its calls, its default, `self`."""
     cls = scope.owner
@@ -53,8 +58,8 @@ def of_parameter(evaluation: Evaluation, scope: LexicalScope, name: str) -> Refe
     found |= {definition for parameter, definition in evaluation.calls.decorated(scope) if parameter == name}
     for value, value_scope in (*evaluation.calls.arguments(scope, name), *evaluation.implicit.arguments(scope, name)):
         found |= evaluation.get(value, value_scope)
-    if found and scope.name in ("__exit__", "__aexit__"):
-        found |= HOLDER  # an exception holds what it is made with
+    if found and _is_given_holders(evaluation, scope):
+        found |= HOLDER
     if evaluation.calls.is_unknown(scope):
         found |= MANY_WITH_NAMES
     return found | evaluation.calls.implicit_arguments(scope)
