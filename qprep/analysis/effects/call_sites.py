@@ -18,11 +18,11 @@ from qprep.analysis.effects.abstract_objects import (
     Reference,
     References,
 )
-from qprep.analysis.effects.call_arguments import bound, is_bound_method, parameters
+from qprep.analysis.effects.call_arguments import bound, given_values, is_bound_method, parameters
 from qprep.analysis.effects.call_uses import Argument, Derived, Meanings, Uses
 from qprep.analysis.effects.lexical_scopes import FileScopes, LexicalScope, is_super
 from qprep.analysis.effects.object_queries import ObjectQueries
-from qprep.analysis.effects.use_search import UseSearch
+from qprep.analysis.effects.use_search import UseSearch, ValueSearch
 from qprep.analysis.values.abstract_values import ClassRef
 
 _Decorated = tuple["LexicalScope", str, Reference]
@@ -155,8 +155,7 @@ class CallGraph:
             for value in bound(call, scope, name, self.shifts(call, where, scope)):
                 yield value, where
         for call, where in uses.loose:
-            for value in (*call.args, *(keyword.value for keyword in call.keywords)):
-                yield value, where
+            yield from ((value, where) for value in given_values(call))
 
     def implicit_arguments(self, scope: LexicalScope) -> References:
         """Additional arguments of callbacks by functions of other packages: the modules of their receiver."""
@@ -217,6 +216,11 @@ class CallGraph:
     def uses(self, scope: LexicalScope) -> Uses:
         """A call of a function."""
         return self._of(scope)
+
+    def uses_of(self, method: ast.Attribute, file: FileScopes) -> Uses:
+        """The calls of a method that an expression fetches from an object of no class of the project."""
+        key = Derived("uses of", method)
+        return self._points_to.derived(key, lambda: ValueSearch(self._points_to, method, file).uses, Uses())
 
     def _of(self, scope: LexicalScope) -> Uses:
         return self._points_to.derived(Derived("uses", scope), lambda: UseSearch(self._points_to, scope).uses, Uses())

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import ast
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
 from qprep.analysis.effects.abstract_objects import (
-    AttributeTest,
     ClassObject,
     FunctionObject,
     GivenName,
@@ -18,18 +16,24 @@ from qprep.analysis.effects.abstract_objects import (
     References,
     Test,
 )
+from qprep.analysis.effects.applied_functions import bound_in_front, takes_keywords
 from qprep.analysis.effects.child_listings import (
-    LISTINGS,
     ORIGINAL_LISTINGS,
     ChildListing,
     Shape,
     child_listings,
 )
-from qprep.analysis.effects.class_conditions import conditions, failing, holding, may_bind, needed_behind
+from qprep.analysis.effects.class_conditions import conditions, failing, holding, needed_behind
 from qprep.analysis.effects.emptiness_tests import emptiness_tests
-from qprep.analysis.effects.lexical_scopes import BindingKind
+from qprep.analysis.effects.iterated_attributes import attribute_gone_through, taken_attribute
+from qprep.analysis.effects.listed_children import (
+    VIEWS,
+    WRAPPERS,
+    children_below,
+)
 from qprep.analysis.effects.listed_names import is_out_of_reach
 from qprep.analysis.effects.method_calls import calls_of
+from qprep.analysis.effects.outliving_values import keeps_targets
 from qprep.analysis.effects.outside_effects import OutsideEffects
 from qprep.analysis.effects.visit_rounds import VisitRound, blocks, goes_through_tensors
 from qprep.analysis.symbols.ast_utils import last_name
@@ -40,8 +44,6 @@ if TYPE_CHECKING:
     from qprep.analysis.effects.points_to import PointsTo
 
 _APPLY = frozenset(("apply",))
-_WRAPPERS = frozenset(("list", "tuple", "iter", "dict", "enumerate", "reversed", "sorted"))
-_VIEWS = frozenset(("items", "values", "keys"))
 _LAZY_WRAPPERS = frozenset(("iter", "enumerate", "reversed"))
 # Functions of Python whose result goes through what they are given later.
 _LAZY = frozenset(f"builtins.{name}" for name in ("enumerate", "filter", "iter", "map", "reversed", "zip"))
@@ -108,166 +110,6 @@ def takers_of_originals(file: FileScopes, points_to: PointsTo) -> Iterator[Refer
             yield points_to.of(call.args[0], file.scope_of(call))
 
 
-def root_of_uniform(node: ast.AST, parents: dict[ast.AST, ast.AST]) -> ast.expr | None:
-    """The object for all of whose modules a call in a loop runs; None where it does not run for all of them."""
-    current: ast.AST = node
-    loop: ast.AST | None = None
-    while (parent := parents.get(current)) is not None:
-        if isinstance(parent, ast.For | ast.AsyncFor | ast.comprehension | ast.ListComp):
-            loop = parent
-            break
-        if isinstance(parent, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
-            return None
-        if isinstance(parent, ast.If | ast.IfExp | ast.BoolOp | ast.Match | ast.Try):
-            return None
-        current = parent
-    if not isinstance(loop, ast.For) or not (isinstance(loop.iter, ast.Call) and last_name(loop.iter.func) in LISTINGS):
-        return None
-    if _is_direct(loop.iter):
-        return None  # the parent keeps its own mode
-    earlier = loop.body[: loop.body.index(current)] if isinstance(current, ast.stmt) and current in loop.body else []
-    if any(isinstance(part, ast.If | ast.Continue | ast.Break) for part in earlier):
-        return None
-    func = loop.iter.func
-    return func.value if isinstance(func, ast.Attribute) else loop.iter
-
-
-def _children(
-    points_to: PointsTo, module: ast.expr, scope: LexicalScope, tests: list[Test], is_direct: bool
-) -> References:
-    """The modules below an expression that pass some tests.
-
-    An object that is no module may pass on the method of one that it holds, by a `__getattr__`.
-    """
-    found = points_to.of(module, scope)
-    others = frozenset(e for e in found if isinstance(e.base, Instance) and not points_to.is_module(e.base.cls))
-    below = points_to.below(found - others, is_direct=is_direct)
-    below |= points_to.below(points_to.attribute(others, "children"))
-    return frozenset(each.narrowed(tests) for each in below)
-
-
-@dataclass(frozen=True, slots=True)
-class NamedChild:
-    """Children that a name in a loop belongs to, and where the name is taken."""
-
-    find_modules: Callable[[], References]
-    where: ast.AST
-
-
-def loop_over_modules(node: ast.AST, parents: dict[ast.AST, ast.AST]) -> ast.For | None:
-    """The innermost loop around a node, where it goes through modules."""
-    current: ast.AST | None = node
-    while current is not None and not isinstance(current, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
-        if isinstance(current, ast.For):
-            return current if lists_modules(current.iter) else None
-        current = parents.get(current)
-    return None
-
-
-def lists_modules(node: ast.expr) -> bool:
-    """`m.named_children()`, `list(m.modules())`, `m._modules.items()`."""
-    match node:
-        case ast.Call(func=ast.Name(id=name), args=[inner]) if name in _WRAPPERS:
-            return lists_modules(inner)
-        case ast.Call(func=ast.Attribute(value=value, attr=name)):
-            return name in LISTINGS or (
-                name in _VIEWS and isinstance(value, ast.Attribute) and value.attr == "_modules"
-            )
-    return False
-
-
-def named_children(node: ast.expr, file: FileScopes, points_to: PointsTo) -> list[NamedChild] | None:
-    """The children whose names a variable holds; None where it may hold other names."""
-    if not isinstance(node, ast.Name):
-        return None
-    scope = file.scope_of(node)
-    home = scope.binder(node.id)
-    found: list[NamedChild] = []
-    for binding in home.bindings[node.id] if home is not None else ():
-        if not isinstance(binding.value, ast.expr):
-            return None
-        loop = file.parents.get(binding.value)
-        if binding.kind is BindingKind.ITEM and isinstance(loop, ast.For) and lists_modules(binding.value):
-            found += _second_of(loop, node, file, points_to)
-        elif (path := _path_that_ends(loop, node)) is not None:
-            inner = named_children(path, file, points_to)
-            if inner is None:
-                return None
-            found += inner
-        elif binding.kind is BindingKind.ITEM and (keys := _keys_of(binding.value, file, points_to)) is not None:
-            found += keys
-        else:
-            return None
-    return found or None
-
-
-def _second_of(loop: ast.For, name: ast.Name, file: FileScopes, points_to: PointsTo) -> Iterator[NamedChild]:
-    """The module in a pair of name and module, the target of a loop."""
-    match loop.target:
-        case ast.Tuple(elts=[ast.Name(id=first), ast.Name(id=second)]) if first == name.id:
-            scope = file.scope_of(loop)
-            tests = list(conditions(name, points_to.variable(second, scope), file.parents))
-            yield NamedChild(
-                partial(_children, points_to, listed_module(loop.iter), scope, tests, _is_direct(loop.iter)), name
-            )
-
-
-def _path_that_ends(statement: ast.AST | None, name: ast.Name) -> ast.expr | None:
-    """`path` in `parent, _, name = path.rpartition(".")`: what is named at its end is the module of that path."""
-    match statement:
-        case ast.Assign(
-            targets=[ast.Tuple(elts=[*_, ast.Name(id=last)])],
-            value=ast.Call(
-                func=ast.Attribute(value=ast.Name() as path, attr="rpartition"), args=[ast.Constant(value=".")]
-            ),
-        ) if last == name.id:
-            return path
-    return None
-
-
-def _is_direct(node: ast.expr) -> bool:
-    """True if an expression lists the children of a module, and not those further down."""
-    match node:
-        case ast.Call(func=ast.Name(id=name), args=[inner]) if name in _WRAPPERS:
-            return _is_direct(inner)
-        case ast.Call(func=ast.Attribute(attr=name)):
-            return name not in ("modules", "named_modules")
-    return True
-
-
-def listed_module(node: ast.expr) -> ast.expr:
-    """`m` in `list(m.named_children())`."""
-    match node:
-        case ast.Call(func=ast.Name(), args=[inner]):
-            return listed_module(inner)
-        case ast.Call(func=ast.Attribute(value=ast.Attribute(value=value, attr="_modules"))):
-            return value
-        case ast.Call(func=ast.Attribute(value=value)):
-            return value
-    return node
-
-
-def _keys_of(node: ast.expr, file: FileScopes, points_to: PointsTo) -> list[NamedChild] | None:
-    """The children whose names are the keys of a dict of the same function."""
-    match node:
-        case ast.Call(func=ast.Attribute(value=ast.Name() as table, attr="items" | "keys"), args=[]):
-            pass
-        case ast.Name() as table:
-            pass
-        case _:
-            return None
-    home = file.scope_of(table).binder(table.id)
-    found: list[NamedChild] = []
-    for item in file.index.of(ast.Subscript):
-        is_table = isinstance(item.value, ast.Name) and item.value.id == table.id
-        if is_table and isinstance(item.ctx, ast.Store) and file.scope_of(item).binder(table.id) is home:
-            inner = named_children(item.slice, file, points_to)
-            if inner is None:
-                return None
-            found += inner
-    return found or None
-
-
 class _Finder:
     """Follows what goes through the children of a module."""
 
@@ -281,17 +123,17 @@ class _Finder:
     def applied(self, call: ast.Call, module: ast.expr, function: ast.expr) -> Iterator[Visit]:
         """`model.apply(function)`, where the function leaves something behind for each module."""
         scope = self.file.scope_of(call)
-        found = partial(_children, self.points_to, module, scope, [], False)
+        found = partial(children_below, self.points_to, module, scope, [], False)
         functions = self.points_to.of(function, scope)
         if self.outside.may_change(call, functions):
             yield Visit(found, call, call, module)
         for inner, is_bound in self._applied_functions(functions, function, scope):
             names = [argument.arg for argument in inner.arguments.args] if inner.arguments is not None else []
-            names = (names[1:] if is_bound else names)[_bound_in_front(function, scope) :]
-            if not _takes_keywords(inner, function):
+            names = (names[1:] if is_bound else names)[bound_in_front(function, scope) :]
+            if not takes_keywords(inner, function):
                 continue
             for tests in self.outside.of_function(inner, frozenset(names[:1])):
-                modules = partial(_children, self.points_to, module, scope, list(tests), False)
+                modules = partial(children_below, self.points_to, module, scope, list(tests), False)
                 yield Visit(modules, call, call, module)
 
     def _applied_functions(
@@ -318,17 +160,17 @@ class _Finder:
         scope = self.file.scope_of(node)
         uses = self._uses(node, scope, listing.shape) if listing.use is None else [_Use(listing.use)]
         for use in uses:
-            modules = partial(_children, self.points_to, module, scope, list(use.tests), listing.is_direct)
+            modules = partial(children_below, self.points_to, module, scope, list(use.tests), listing.is_direct)
             yield Visit(modules, use.node, node, module, listing.of_originals, use.is_lasting)
 
     def _uses(self, node: ast.expr, scope: LexicalScope, shape: Shape) -> Iterator[_Use]:  # noqa: C901, PLR0912  (one case a node type)
         parent = self.file.parents.get(node)
         match parent:
-            case ast.Call(func=ast.Name(id=name)) if name in _WRAPPERS and parent.args[:1] == [node]:
+            case ast.Call(func=ast.Name(id=name)) if name in WRAPPERS and parent.args[:1] == [node]:
                 yield from self._keys(parent, scope)
                 is_live = shape.is_live and name in _LAZY_WRAPPERS
                 yield from self._uses(parent, scope, Shape(is_table=name == "dict", is_live=is_live))
-            case ast.Attribute(attr=name) if name in _VIEWS and shape.is_table:
+            case ast.Attribute(attr=name) if name in VIEWS and shape.is_table:
                 outer = self.file.parents.get(parent)
                 is_called = isinstance(outer, ast.Call) and outer.func is parent
                 view = Shape(is_live=shape.is_live)
@@ -341,7 +183,7 @@ class _Finder:
                     yield _Use(parent)
             case ast.For() if parent.iter is node:
                 names = frozenset(part.id for part in ast.walk(parent.target) if isinstance(part, ast.Name))
-                if self.outside.keeps_targets(VisitRound(scope, names, names, parent)):
+                if keeps_targets(self.points_to, VisitRound(scope, names, names, parent)):
                     yield _Use(parent, tuple(needed_behind(parent, names, self.file.parents)))
                 yield from self._loop(parent, parent.body, scope)
             case ast.comprehension() if parent.iter is node:
@@ -458,9 +300,7 @@ class _Finder:
                 yield _Use(statement, (*more, *self._tests_in(loop, node, statement, names, scope)))
             if isinstance(statement, ast.If | ast.For | ast.While | ast.With | ast.Try | ast.Match):
                 inner = [part for block in blocks(statement) for part in block]
-                needed = (
-                    _attribute_gone_through(statement.iter, names, loop) if isinstance(statement, ast.For) else None
-                )
+                needed = attribute_gone_through(statement.iter, names, loop) if isinstance(statement, ast.For) else None
                 more = [needed] if needed is not None else []
                 yield from (replace(use, tests=(*use.tests, *more)) for use in self._loop(loop, inner, scope))
 
@@ -472,7 +312,7 @@ class _Finder:
             yield from conditions(node, self.points_to.variable(name, scope), self.file.parents)
         if is_out_of_reach(statement, loop, self.points_to, scope):
             yield GivenName()
-        if (needed := _taken_attribute(statement, names, loop)) is not None:
+        if (needed := taken_attribute(statement, names, loop)) is not None:
             yield needed
 
     def _comprehension(self, generator: ast.comprehension, scope: LexicalScope) -> Iterator[_Use]:
@@ -521,73 +361,8 @@ def _is_name(index: ast.expr, shape: Shape) -> bool:
     return shape.is_table or isinstance(index, ast.Constant)
 
 
-def _takes_keywords(function: LexicalScope, value: ast.expr) -> bool:
-    """True if a function takes the keywords that `partial(function, flag=True)` gives it; a call fails otherwise."""
-    arguments = function.arguments
-    if not (isinstance(value, ast.Call) and last_name(value.func) == "partial") or arguments is None:
-        return True
-    known = {arg.arg for arg in (*arguments.args, *arguments.kwonlyargs)}
-    return arguments.kwarg is not None or all(each.arg is None or each.arg in known for each in value.keywords)
-
-
-def _bound_in_front(function: ast.expr, scope: LexicalScope) -> int:
-    """The number of arguments that `partial(function, a, b)` gives in front of those of a call, also by a variable."""
-    match function:
-        case ast.Call(func=func, args=[inner, *given]) if last_name(func) == "partial":
-            count = sys.maxsize if any(isinstance(each, ast.Starred) for each in given) else len(given)
-            return min(count + _bound_in_front(inner, scope), sys.maxsize)
-        case ast.Name(id=name) if (home := scope.binder(name)) is not None:
-            bound = (binding.value for binding in home.bindings[name])
-            return max((_bound_in_front(each, home) for each in bound if isinstance(each, ast.Call)), default=0)
-    return 0
-
-
 def _is_packed(function: LexicalScope, name: str) -> bool:
     """True if a parameter is `*args` or `**kwargs`."""
     arguments = function.arguments
     packed = (arguments.vararg, arguments.kwarg) if arguments is not None else ()
     return any(each is not None and each.arg == name for each in packed)
-
-
-def _taken_attribute(statement: ast.stmt, names: list[str], loop: ast.For) -> AttributeTest | None:
-    """The attribute without which `found.extend(f(each) for each in module.attribute)` adds nothing."""
-    match statement:
-        case ast.Expr(value=ast.Call(func=ast.Attribute(attr="extend" | "update"), args=[items], keywords=[])):
-            pass
-        case ast.AugAssign(op=ast.Add() | ast.BitOr(), value=items):
-            pass
-        case _:
-            return None
-    if isinstance(items, ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp):
-        items = items.generators[0].iter
-    return _attribute_gone_through(items, names, loop)
-
-
-def _attribute_gone_through(node: ast.expr, names: list[str], loop: ast.For) -> AttributeTest | None:
-    """The attribute of a module that code goes through, where that of a module without it counts as empty."""
-    match node:
-        case ast.Call(func=ast.Attribute(value=inner, attr=view), args=[]) if view in _VIEWS:
-            return _attribute_gone_through(inner, names, loop)
-        case ast.BoolOp(op=ast.Or(), values=[first, *others]) if all(map(_is_empty, others)):
-            return _attribute_gone_through(first, names, loop)
-        case ast.Call(
-            func=ast.Name(id="getattr"), args=[ast.Name(id=module), ast.Constant(value=str(attribute)), default]
-        ):
-            return AttributeTest(attribute) if module in names and _is_empty(default) else None
-        case ast.Name(id=variable):
-            bound = [each for each in loop.body if may_bind([each], variable)]
-            match bound:
-                case [ast.Assign(targets=[ast.Name()], value=value)] if value.lineno < node.lineno:
-                    return _attribute_gone_through(value, names, loop)
-    return None
-
-
-def _is_empty(node: ast.expr) -> bool:
-    match node:
-        case ast.Constant(value=value):
-            return value is None or value == ""
-        case ast.Dict(keys=[]) | ast.List(elts=[]) | ast.Tuple(elts=[]) | ast.Set(elts=[]):
-            return True
-        case ast.Call(func=ast.Name(id="dict" | "frozenset" | "list" | "set" | "tuple"), args=[], keywords=[]):
-            return True
-    return False

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from qprep.analysis.effects import child_visits
+from qprep.analysis.effects import listed_children
 from qprep.analysis.effects.abstract_objects import ANY_OBJECT, ClassObject, Instance, Reference, References
 from qprep.analysis.effects.attribute_names import ANY_NAME, patterns_of
 from qprep.analysis.effects.class_conditions import is_by_class_alone
@@ -56,7 +56,7 @@ class EffectSearch:
 
     def is_by_class(self, node: ast.AST) -> bool:
         """True if a statement runs for every module of a loop that is of certain classes."""
-        loop = child_visits.loop_over_modules(node, self.file.parents)
+        loop = listed_children.loop_over_modules(node, self.file.parents)
         if loop is None:
             return False
         scope = self.file.scope_of(node)

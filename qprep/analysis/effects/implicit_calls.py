@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from qprep.analysis.effects.abstract_objects import Instance, may_be_of
+from qprep.analysis.effects.base_class_calls import BaseClassCalls
 from qprep.analysis.effects.lexical_scopes import assigned_value
 from qprep.analysis.symbols.ast_utils import dotted_text
 
@@ -53,12 +54,14 @@ class ImplicitCalls:
 
     def __init__(self, points_to: ObjectQueries) -> None:
         self._points_to = points_to
+        self._delivered = BaseClassCalls(points_to)
 
     def arguments(self, method: LexicalScope, name: str) -> Iterator[tuple[ast.expr, LexicalScope]]:
         """The expressions that Python gives a parameter of a method, except for the first."""
         cls, arguments = method.owner, method.arguments
         if cls is None or arguments is None or method.receiver in (None, name):
             return
+        yield from self._delivered.arguments(method, cls)
         is_packed = arguments.vararg is not None and arguments.vararg.arg == name
         place = method.positional.index(name) - 1 if name in method.positional else None
         for call in self._calls_of(method, cls):

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from functools import partial
 from typing import TYPE_CHECKING
 
-from qprep.analysis.effects import child_visits
+from qprep.analysis.effects import listed_children
 from qprep.analysis.effects.abstract_objects import ClassObject, ClassOf, FunctionObject, Named, References
 from qprep.analysis.effects.attribute_names import ANY_NAME, ANY_THAT_IS_THERE
 from qprep.analysis.effects.effect_kinds import Effect, EffectKind
@@ -54,7 +54,7 @@ def method(  # noqa: C901, PLR0912  (one branch a kind of method)
     elif name == "__setstate__":
         yield from search.effect(EffectKind.SET, search.later(receiver), node, f"calls `{ast.unparse(func)}`")
     elif name in ("train", "eval"):
-        if (whole := child_visits.root_of_uniform(node, search.file.parents)) is not None:
+        if (whole := listed_children.root_of_uniform(node, search.file.parents)) is not None:
             text = f"calls `{ast.unparse(func)}` for all modules of `{ast.unparse(whole)}`"
             place = Place.of(search.file.module, node)
             yield Effect(EffectKind.MODE, search.later(whole), place, text, owner=search.owner_of(whole))

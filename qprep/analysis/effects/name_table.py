@@ -71,14 +71,27 @@ class NameTable:
         return name in self._methods
 
     def lookups(self, files: FileLookup) -> Iterator[tuple[ast.Call, FileScopes]]:
-        """The calls of `getattr`."""
+        """The calls of `getattr`, and of what may be an `attrgetter` of a method of the project."""
         self._survey()
+        if self._has_getter_of_method(files):
+            every = (file for module in self._modules if (file := files.file(module)) is not None)
+            yield from ((call, file) for file in every for call in file.index.of(ast.Call) if _may_be_of_getter(call))
         for module in (self._readers or {}).get("getattr", ()):
             file = files.file(module)
             for name in self.reads(file, "getattr") if file is not None else ():
                 call = file.parents.get(name) if file is not None else None
                 if file is not None and isinstance(call, ast.Call) and call.func is name and len(call.args) > 1:
                     yield call, file
+
+    def _has_getter_of_method(self, files: FileLookup) -> bool:
+        """True if a path that `attrgetter` gets ends with the name of a method of the project."""
+        for node, file in self.loads(files, "attrgetter"):
+            call = file.parents.get(node)
+            paths = call.args if isinstance(call, ast.Call) else ()
+            names = (path.value for path in paths if isinstance(path, ast.Constant))
+            if any(isinstance(name, str) and name.rpartition(".")[2] in self._methods for name in names):
+                return True
+        return False
 
     def decorating_files(self, files: FileLookup) -> Iterator[FileScopes]:
         """The files that have a decorated class or function."""
@@ -146,6 +159,11 @@ class NameTable:
             for node in file.index.of(ast.Attribute):
                 (found.loads if isinstance(node.ctx, ast.Load) else found.stores)[node.attr].append(node)
         return self._files[file.module]
+
+
+def _may_be_of_getter(call: ast.Call) -> bool:
+    """True for a call of one argument, by its place: all that a getter takes."""
+    return len(call.args) == 1 and not call.keywords and not isinstance(call.args[0], ast.Constant)
 
 
 def _is_set(node: ast.Attribute) -> bool:

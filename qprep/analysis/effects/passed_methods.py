@@ -18,6 +18,9 @@ from qprep.analysis.values.abstract_values import ClassRef, External
 
 _VISITS = frozenset(("apply", "children", "modules", "named_children", "named_modules"))
 _CALLABLE = frozenset(("__call__", "__func__", "__get__", "__wrapped__"))  # of a method, by which it may run
+_GETTERS = frozenset(("attrgetter", "methodcaller"))
+_LOOKUPS = frozenset(("getattr", "vars", *_GETTERS))
+_APPLIES = frozenset(("map", "reduce", "starmap"))  # what these do with `getattr` is known
 _HOOK_TABLE = re.compile(r"_\w*hooks\w*")
 """The dictionaries in which a module keeps its hooks."""
 _BY_TEXT = re.compile(
@@ -29,29 +32,56 @@ def passed_methods(search: EffectSearch) -> Iterator[Effect]:
     """`setattr` and hook methods that are handed around, and calls of attributes whose names are computed."""
     nodes: list[ast.Name | ast.Attribute] = [*search.file.index.of(ast.Name), *search.file.index.of(ast.Attribute)]
     for node in nodes:
-        name = last_name(node)
-        is_hook = name.startswith("register_") and "hook" in name and isinstance(node, ast.Attribute)
-        if not isinstance(node.ctx, ast.Load) or not (name in SETTERS or is_hook):
-            continue
-        parent = search.file.parents.get(node)
-        if isinstance(parent, ast.Call) and parent.func is node:
-            continue
-        scope = search.file.scope_of(node)
-        if scope.name in ("__setattr__", "__delattr__") or isinstance(parent, ast.Compare):
-            continue
-        if isinstance(parent, ast.Attribute) and parent.attr not in ("__get__", "__func__", "__call__"):
-            continue
-        yield from search.effect(EffectKind.CHANGE, any_object, node, f"passes on `{ast.unparse(node)}`")
-        if not is_hook:
-            yield from search.effect(EffectKind.SET, any_object, node, f"passes on `{ast.unparse(node)}`")
-    for node in search.file.index.of(ast.Attribute):
         if isinstance(node.ctx, ast.Load):
-            yield from _passed_method(search, node)
+            yield from _passed_setter(search, node)
+            yield from _passed_lookup(search, node)
+            yield from _passed_method(search, node) if isinstance(node, ast.Attribute) else ()
+    for statement in search.file.index.of(ast.ImportFrom):
+        if statement.module == "builtins" and any(each.name in _LOOKUPS | SETTERS for each in statement.names):
+            yield from _anything(search, statement, f"has `{ast.unparse(statement)}`")
     for constant in search.file.index.of(ast.Constant):
         if _is_mutator(constant.value) and not _is_plain_use(search, constant):
             yield from search.effect(EffectKind.CHANGE, any_object, constant, f"names `{constant.value!s}` in a text")
     for call in search.file.index.of(ast.Call):
         yield from _computed_call(search, call)
+
+
+def _passed_setter(search: EffectSearch, node: ast.Name | ast.Attribute) -> Iterator[Effect]:
+    """`put = setattr`, `attach = net.act.register_forward_hook`."""
+    name = last_name(node)
+    is_hook = name.startswith("register_") and "hook" in name and isinstance(node, ast.Attribute)
+    parent = search.file.parents.get(node)
+    if not (name in SETTERS or is_hook) or (isinstance(parent, ast.Call) and parent.func is node):
+        return
+    scope = search.file.scope_of(node)
+    if scope.name in ("__setattr__", "__delattr__") or isinstance(parent, ast.Compare):
+        return
+    if isinstance(parent, ast.Attribute) and parent.attr not in ("__get__", "__func__", "__call__"):
+        return
+    for kind in (EffectKind.CHANGE,) if is_hook else (EffectKind.CHANGE, EffectKind.SET):
+        yield from search.effect(kind, any_object, node, f"passes on `{ast.unparse(node)}`")
+
+
+def _passed_lookup(search: EffectSearch, node: ast.Name | ast.Attribute) -> Iterator[Effect]:
+    """`g = getattr`, `builtins.vars(net)`: what Python's own functions do is read where their own names stand."""
+    parent = search.file.parents.get(node)
+    if last_name(node) not in _LOOKUPS:
+        return
+    if last_name(node) in _GETTERS:
+        is_meant = not (isinstance(parent, ast.Call) and parent.func is node)
+    elif isinstance(node, ast.Attribute):
+        is_meant = search.targets(node.value) == {Reference(Named("builtins"))}
+    else:
+        is_called = isinstance(parent, ast.Call) and (parent.func is node or last_name(parent.func) in _APPLIES)
+        is_meant = not is_called and search.file.scope_of(node).binder(node.id) is None
+    if is_meant:
+        yield from _anything(search, node, f"passes on `{ast.unparse(node)}`")
+
+
+def _anything(search: EffectSearch, node: ast.expr | ast.stmt, text: str) -> Iterator[Effect]:
+    """Code that may do anything to any object."""
+    for kind in (EffectKind.CHANGE, EffectKind.SET, EffectKind.MODE, EffectKind.OBSERVE):
+        yield from search.effect(kind, any_object, node, text)
 
 
 def _passed_method(search: EffectSearch, node: ast.Attribute) -> Iterator[Effect]:

@@ -6,7 +6,7 @@ import ast
 import re
 from collections.abc import Iterator
 
-from qprep.analysis.effects import child_visits
+from qprep.analysis.effects import listed_children
 from qprep.analysis.effects.abstract_objects import Anything, Below, Reference
 from qprep.analysis.effects.effect_kinds import Effect, EffectKind
 from qprep.analysis.effects.effect_search import EffectSearch
@@ -56,8 +56,8 @@ def _is_child_of_another(search: EffectSearch, node: ast.Name) -> bool:
     """
     home = search.file.scope_of(node).binder(node.id)
     values = [binding.value for binding in home.bindings[node.id]] if home is not None else []
-    listings = [each for each in values if isinstance(each, ast.expr) and child_visits.lists_modules(each)]
-    return any(not _is_self(search, child_visits.listed_module(each)) for each in listings)
+    listings = [each for each in values if isinstance(each, ast.expr) and listed_children.lists_modules(each)]
+    return any(not _is_self(search, listed_children.listed_module(each)) for each in listings)
 
 
 def _is_self(search: EffectSearch, node: ast.expr) -> bool:

@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterable, Iterator
 from functools import partial
 
-from qprep.analysis.effects import child_visits
+from qprep.analysis.effects import named_children
 from qprep.analysis.effects.abstract_objects import Made, References
 from qprep.analysis.effects.attribute_names import ANY_NAME
 from qprep.analysis.effects.effect_kinds import Effect, EffectKind
@@ -15,13 +15,13 @@ from qprep.analysis.effects.lexical_scopes import assigned_value
 from qprep.analysis.places import Place
 
 
-def replaced_by(search: EffectSearch, node: ast.expr) -> list[child_visits.NamedChild] | None:
+def replaced_by(search: EffectSearch, node: ast.expr) -> list[named_children.NamedChild] | None:
     """The children whose names an expression holds: `name` in a loop over `named_children()`."""
-    return child_visits.named_children(node, search.file, search.points_to)
+    return named_children.named_children(node, search.file, search.points_to)
 
 
 def replacements(
-    search: EffectSearch, node: ast.expr, replaced: Iterable[child_visits.NamedChild], text: str
+    search: EffectSearch, node: ast.expr, replaced: Iterable[named_children.NamedChild], text: str
 ) -> Iterator[Effect]:
     """One effect for each loop over children that replaces them."""
     for child in replaced:

@@ -39,17 +39,22 @@ SCALARS = frozenset(
 )  # fmt: skip
 """Python's own functions that return a number, a text or nothing."""
 
+_PASSED = KEEPERS | {"__setitem__"}
 _SETTERS = frozenset(("setattr", "__setattr__"))
 _NAMED_SETTERS = frozenset(("__setattr__", "add_module", "register_module"))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Addition:
-    """Values that an object may keep. `callee` is what gets them; None where they are set as items."""
+    """Values that an object may keep. `callee` is what gets them; None where they are set as items.
+
+    `passed` is a method such as `items.append` that is not called where it stands: what its calls get is kept.
+    """
 
     values: tuple[ast.expr, ...]
     scope: LexicalScope
     callee: ast.expr | None = None
+    passed: ast.Attribute | None = None
 
     @property
     def keeps_texts(self) -> bool:
@@ -143,6 +148,9 @@ class StoreTable:
         for node in file.index.of(ast.Subscript):
             if isinstance(node.ctx, ast.Store):
                 self._read_item(node, file)
+        for method in file.index.of(ast.Attribute):
+            if method.attr in _PASSED and isinstance(method.ctx, ast.Load) and not _is_called(method, file):
+                self._note(method.value, Addition((), file.scope_of(method), passed=method))
         for function in file.functions():
             self._read_decorators(function)
         for statement in file.index.of(ast.Raise):
@@ -253,6 +261,11 @@ class StoreTable:
                 self._attributes[binding.target.rpartition(".")[2]].append(Kept(addition))
             elif binding.kind in (BindingKind.VALUE, BindingKind.ITEM) and isinstance(binding.value, ast.expr):
                 yield binding.value, binding.home(home)
+
+
+def _is_called(method: ast.Attribute, file: FileScopes) -> bool:
+    parent = file.parents.get(method)
+    return isinstance(parent, ast.Call) and parent.func is method
 
 
 def dictionary_owner(node: ast.expr) -> ast.expr | None:

@@ -45,62 +45,24 @@ class _Entry:
     file: FileScopes
 
 
-class UseSearch:
-    """Follows a function from where it is defined to where it is called."""
+class ValueSearch:
+    """Follows the value of an expression, which can be called, to where it is called."""
 
-    def __init__(self, points_to: ObjectQueries, scope: LexicalScope) -> None:
+    def __init__(self, points_to: ObjectQueries, node: ast.expr, file: FileScopes) -> None:
+        self._begin(points_to, ())
+        self._add(node, file)
+        self._run()
+
+    def _begin(self, points_to: ObjectQueries, path: Path) -> None:
         self.points_to = points_to
-        self.scope = scope
         self.uses = Uses()
         self._seen: set[tuple[ast.AST, Path, _Entry | None]] = set()
         self._wrapped: set[ast.AST] = set()  # values that call the function with other arguments in front
         self._is_wrapped = False
-        # Where the function sits in the value that is followed. Classes, and what a decorator makes, may have items.
-        is_itself = scope.name not in _OF_CLASSES and not getattr(scope.node, "decorator_list", ())
-        self._path: Path = () if is_itself else ANYWHERE
+        self._path = path  # where the function sits in the value that is followed
         self._entry: _Entry | None = None  # of the function that the value is in; None: any call of it
         self._entries: dict[LexicalScope, set[_Entry]] = defaultdict(set)
         self._waiting: list[tuple[ast.expr, FileScopes, Path, _Entry | None]] = []
-        self._start()
-        self._run()
-
-    def _start(self) -> None:
-        scope = self.scope
-        if isinstance(scope.node, ast.Lambda):
-            self._add(scope.node, scope.file)
-            return
-        meanings = self.points_to.calls.meanings
-        for node, file in meanings(scope.name).reads_of(scope):
-            self._add(node, file)
-        owner = scope.owner
-        for call, file in self.points_to.calls.computed_reads(scope) if owner is not None else ():
-            self._add(call, file)
-        if scope.name in ("__init__", "__new__") and owner is not None:
-            made = (owner, *self.points_to.project.subclasses(owner))
-            for cls in (each for each in made if scope in self.points_to.first_method(each, scope.name)):
-                for node, file in meanings(short_name(cls)).classes.get(cls, ()):
-                    self._add(node, file)
-                self._decorated_class(cls)
-        if scope.name == "__call__" and owner is not None:
-            self._add_instances(self.points_to.family(owner))
-        for decorator in getattr(scope.node, "decorator_list", ()):
-            self._decorated(decorator, scope)
-
-    def _add_instances(self, classes: Iterable[ClassRef]) -> None:
-        """Follow the objects of classes: where they are made, and as `self` in their methods."""
-        meanings = self.points_to.calls.meanings
-        for cls in classes:
-            for node, file in meanings(short_name(cls)).classes.get(cls, ()):
-                parent = file.parents.get(node)
-                if isinstance(parent, ast.Call) and parent.func is node:
-                    self._add(parent, file)
-            file_of_class = self.points_to.file(cls.module)
-            for method in file_of_class.functions() if file_of_class is not None else ():
-                if method.receiver is not None and method.owner == cls:
-                    for read in self.points_to.calls.reads(method, method.receiver):
-                        parent = method.file.parents.get(read)
-                        if not isinstance(parent, ast.Attribute):
-                            self._add(read, method.file)
 
     def _add(self, node: ast.expr, file: FileScopes, path: Path | None = None) -> None:
         """Follow an expression that holds the function, in the same place as before unless a path is given."""
@@ -120,28 +82,6 @@ class UseSearch:
             node, file, self._path, self._entry = self._waiting.pop()
             self._is_wrapped = node in self._wrapped
             self._follow(node, file)
-
-    def _decorated_class(self, cls: ClassRef) -> None:
-        """A decorator of the project is called with the class."""
-        file = self.points_to.file(cls.module)
-        entry = file.index.classes.get(cls.name) if file is not None else None
-        if file is None or entry is None:
-            return
-        for decorator in entry.node.decorator_list:
-            for function, name in self.points_to.calls.run_as_decorator(decorator, file.scope_of(entry.node)):
-                self._follow_variable(function, name)
-
-    def _decorated(self, decorator: ast.expr, scope: LexicalScope) -> None:
-        """A decorator of the project is called with the function."""
-        if scope.parent is None:
-            return
-        named = decorator.func if isinstance(decorator, ast.Call) else decorator
-        if isinstance(named, ast.Attribute) and isinstance(named.value, ast.Name):
-            home = scope.parent.binder(named.value.id)  # `@function.register`: calls of that function may run this one
-            if home is not None:
-                self._follow_variable(home, named.value.id)
-        for function, name in self.points_to.calls.run_as_decorator(decorator, scope.parent):
-            self._follow_variable(function, name)
 
     def _follow_first_parameter(self, function: LexicalScope) -> None:
         if function.positional:
@@ -369,15 +309,22 @@ class UseSearch:
         for node, other in self.points_to.names.loads(self.points_to, name):
             if other is file:
                 continue
-            found = self.points_to.of(node, other.scope_of(node))
-            if any(isinstance(r.base, FunctionObject) and r.base.scope is self.scope for r in found):
+            if self._is_read_of(node, other, f"{file.module}.{name}"):
                 self._add(node, other)
+
+    def _is_read_of(self, node: ast.Name | ast.Attribute, file: FileScopes, variable: str) -> bool:
+        """True if a read in another file may be of a module's variable, of a dotted name, that holds the value."""
+        if isinstance(node, ast.Attribute):
+            return True
+        home = file.scope_of(node).binder(node.id)
+        bindings = home.bindings[node.id] if home is not None else ()
+        return home is None or any(binding.target == variable for binding in bindings)
 
     def _returned(self, function: LexicalScope | None) -> None:
         """The function is returned: calls of the function around it evaluate to it."""
         if function is None or not function.is_function:
             return
-        if function is self.scope:
+        if self._is_itself(function):
             return
         entry, self._entry = self._entry, None
         if entry is not None and entry.function is function:
@@ -390,6 +337,10 @@ class UseSearch:
             for node, file in self.points_to.calls.meanings(scope.name).reads_of(scope):
                 self._add(node, file)
 
+    def _is_itself(self, _function: LexicalScope) -> bool:
+        """True if a function is the one that is followed."""
+        return False
+
     def _default_of(self, arguments: ast.arguments, node: ast.expr, file: FileScopes) -> None:
         """The function is the default of a parameter."""
         function = file.defined(file.parents[arguments]) if arguments in file.parents else None
@@ -399,6 +350,87 @@ class UseSearch:
         self._leave(None)
         for name in _parameters_with_default(arguments, node):
             self._follow_variable(function, name)
+
+
+class UseSearch(ValueSearch):
+    """Follows a function from where it is defined to where it is called."""
+
+    def __init__(self, points_to: ObjectQueries, scope: LexicalScope) -> None:
+        # Classes, and what a decorator makes, may have items.
+        is_itself = scope.name not in _OF_CLASSES and not getattr(scope.node, "decorator_list", ())
+        self._begin(points_to, () if is_itself else ANYWHERE)
+        self.scope = scope
+        self._start()
+        self._run()
+
+    def _start(self) -> None:
+        scope = self.scope
+        if isinstance(scope.node, ast.Lambda):
+            self._add(scope.node, scope.file)
+            return
+        meanings = self.points_to.calls.meanings
+        for node, file in meanings(scope.name).reads_of(scope):
+            self._add(node, file)
+        owner = scope.owner
+        for call, file in self.points_to.calls.computed_reads(scope) if owner is not None else ():
+            self._add(call, file)
+        if scope.name in ("__init__", "__new__") and owner is not None:
+            made = (owner, *self.points_to.project.subclasses(owner))
+            for cls in (each for each in made if scope in self.points_to.first_method(each, scope.name)):
+                for node, file in meanings(short_name(cls)).classes.get(cls, ()):
+                    self._add(node, file)
+                self._decorated_class(cls)
+        if scope.name == "__call__" and owner is not None:
+            self._add_instances(self.points_to.family(owner))
+        for decorator in getattr(scope.node, "decorator_list", ()):
+            self._decorated(decorator, scope)
+
+    def _add_instances(self, classes: Iterable[ClassRef]) -> None:
+        """Follow the objects of classes: where they are made, and as `self` in their methods."""
+        meanings = self.points_to.calls.meanings
+        for cls in classes:
+            for node, file in meanings(short_name(cls)).classes.get(cls, ()):
+                parent = file.parents.get(node)
+                if isinstance(parent, ast.Call) and parent.func is node:
+                    self._add(parent, file)
+            file_of_class = self.points_to.file(cls.module)
+            for method in file_of_class.functions() if file_of_class is not None else ():
+                if method.receiver is not None and method.owner == cls:
+                    for read in self.points_to.calls.reads(method, method.receiver):
+                        parent = method.file.parents.get(read)
+                        if not isinstance(parent, ast.Attribute):
+                            self._add(read, method.file)
+
+    def _decorated_class(self, cls: ClassRef) -> None:
+        """A decorator of the project is called with the class."""
+        file = self.points_to.file(cls.module)
+        entry = file.index.classes.get(cls.name) if file is not None else None
+        if file is None or entry is None:
+            return
+        for decorator in entry.node.decorator_list:
+            for function, name in self.points_to.calls.run_as_decorator(decorator, file.scope_of(entry.node)):
+                self._follow_variable(function, name)
+
+    def _decorated(self, decorator: ast.expr, scope: LexicalScope) -> None:
+        """A decorator of the project is called with the function."""
+        if scope.parent is None:
+            return
+        named = decorator.func if isinstance(decorator, ast.Call) else decorator
+        if isinstance(named, ast.Attribute) and isinstance(named.value, ast.Name):
+            home = scope.parent.binder(named.value.id)  # `@function.register`: calls of that function may run this one
+            if home is not None:
+                self._follow_variable(home, named.value.id)
+            if home is not None and isinstance(home.node, ast.ClassDef):  # of a method, which objects have
+                self._follow_attribute(named.value.id)
+        for function, name in self.points_to.calls.run_as_decorator(decorator, scope.parent):
+            self._follow_variable(function, name)
+
+    def _is_read_of(self, node: ast.Name | ast.Attribute, file: FileScopes, variable: str) -> bool:
+        found = self.points_to.of(node, file.scope_of(node))
+        return any(isinstance(r.base, FunctionObject) and r.base.scope is self.scope for r in found)
+
+    def _is_itself(self, function: LexicalScope) -> bool:
+        return function is self.scope
 
 
 def _parameters_with_default(arguments: ast.arguments, default: ast.expr) -> list[str]:

@@ -1,0 +1,126 @@
+"""Methods that a base class of another package calls: `json.JSONEncoder.default`, `logging.Handler.emit`.
+
+Code of such a package may give them any object that the project gives to the package: to its functions, or to inherited
+methods of the object.
+"""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections import defaultdict
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from qprep.analysis.effects.abstract_objects import Instance
+from qprep.analysis.effects.lexical_scopes import is_super
+from qprep.analysis.symbols.ast_utils import dotted_text
+from qprep.analysis.values.abstract_values import External
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from qprep.analysis.effects.lexical_scopes import FileScopes, LexicalScope
+    from qprep.analysis.effects.object_queries import ObjectQueries
+    from qprep.analysis.values.abstract_values import ClassRef
+
+# The classes of these call no method of their own objects that the analysis does not know of.
+_CALLS_NOTHING = frozenset(("?", "abc", "builtins", "dataclasses", "enum", "torch", "types", "typing"))
+# The functions of these call no method of the objects that they get.
+_ONLY_INHERITED = frozenset(("collections",))
+# What Python itself runs; the arguments are those of the project's own expressions.
+_IS_OWN = ("__init__", "__new__")
+
+_Call = tuple[ast.Call, "FileScopes"]
+
+
+class BaseClassCalls:
+    """The objects that the project gives to packages whose classes it inherits from."""
+
+    def __init__(self, points_to: ObjectQueries) -> None:
+        self._points_to = points_to
+        self._packages: dict[ClassRef, frozenset[str]] = {}
+
+    def arguments(self, method: LexicalScope, cls: ClassRef) -> Iterator[tuple[ast.expr, LexicalScope]]:
+        """The expressions whose values a base class may give a method."""
+        if method.name in _IS_OWN:
+            return
+        packages = self._bases(cls)
+        for package in sorted(packages - _ONLY_INHERITED):
+            for call, file in self._calls_of_packages.get(package, ()):
+                yield from _arguments(call, file)
+        if packages:
+            yield from self._given_to_class(cls)
+            for call, file in self._calls_of_inherited:
+                yield from self._given_to_instance(call, file, cls)
+
+    def _given_to_class(self, cls: ClassRef) -> Iterator[tuple[ast.expr, LexicalScope]]:
+        """The arguments of an inherited constructor, which may call other methods."""
+        for each in (cls, *sorted(self._points_to.project.subclasses(cls), key=repr)):
+            if not self._points_to.first_method(each, "__init__"):
+                name = each.name.rpartition(".")[2].partition(":")[0]
+                for node, file in self._points_to.calls.meanings(name).classes.get(each, ()):
+                    call = file.parents.get(node)
+                    if isinstance(call, ast.Call) and call.func is node:
+                        yield from _arguments(call, file)
+
+    def _given_to_instance(
+        self, call: ast.Call, file: FileScopes, cls: ClassRef
+    ) -> Iterator[tuple[ast.expr, LexicalScope]]:
+        assert isinstance(call.func, ast.Attribute)
+        owners = self._points_to.of(call.func.value, file.scope_of(call))
+        family = self._points_to.family(cls)
+        if any(isinstance(each.base, Instance) and each.base.cls in family for each in owners):
+            yield from _arguments(call, file)
+
+    def _bases(self, cls: ClassRef) -> frozenset[str]:
+        """The packages of the classes that a class inherits from."""
+        if cls not in self._packages:
+            bases = (base.name for base in self._points_to.project.mro(cls) if isinstance(base, External))
+            packages = frozenset(name.partition(".")[0] for name in bases) - _CALLS_NOTHING
+            if self._points_to.method(cls, "forward"):  # a module, whose base may be one of any package
+                packages &= sys.stdlib_module_names
+            self._packages[cls] = packages
+        return self._packages[cls]
+
+    @cached_property
+    def _calls_of_packages(self) -> dict[str, list[_Call]]:
+        """The calls of functions and classes of packages, by the package."""
+        found: dict[str, list[_Call]] = defaultdict(list)
+        for call, file in self._calls():
+            for package in _packages_of(call.func, file.scope_of(call)):
+                found[package].append((call, file))
+        return found
+
+    @cached_property
+    def _calls_of_inherited(self) -> list[_Call]:
+        """The calls of methods that no class of the project defines."""
+        return [
+            (call, file)
+            for call, file in self._calls()
+            if isinstance(call.func, ast.Attribute)
+            and (is_super(call.func.value, file.scope_of(call)) or not self._is_own(call.func.attr))
+        ]
+
+    def _is_own(self, name: str) -> bool:
+        return self._points_to.names.is_method(name)
+
+    def _calls(self) -> Iterator[_Call]:
+        files = (file for module in self._points_to.modules if (file := self._points_to.file(module)) is not None)
+        return ((call, file) for file in files for call in file.index.of(ast.Call) if call.args or call.keywords)
+
+
+def _packages_of(callee: ast.expr, scope: LexicalScope, *, is_made: bool = False) -> Iterator[str]:
+    """The packages whose function, or method of an object that they made, an expression names."""
+    root = dotted_text(callee).partition(".")[0]
+    home = scope.binder(root) if root.isidentifier() else None
+    for binding in home.bindings[root] if home is not None else ():
+        if binding.target:
+            yield binding.target.partition(".")[0]
+        elif isinstance(binding.value, ast.Call) and not is_made and home is not None:
+            yield from _packages_of(binding.value.func, binding.home(home), is_made=True)
+
+
+def _arguments(call: ast.Call, file: FileScopes) -> Iterator[tuple[ast.expr, LexicalScope]]:
+    scope = file.scope_of(call)
+    yield from ((value, scope) for value in (*call.args, *(keyword.value for keyword in call.keywords)))

@@ -1,0 +1,186 @@
+"""Effects on the modules that an attribute holds, or that an expression refers to."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+
+from qprep.analysis.effects.abstract_objects import (
+    Anything,
+    Base,
+    Below,
+    Held,
+    Instance,
+    Made,
+    Many,
+    Reference,
+    References,
+    Test,
+)
+from qprep.analysis.effects.attribute_names import is_any, may_be
+from qprep.analysis.effects.class_facts import RUNTIME, ModuleClass
+from qprep.analysis.effects.effect_kinds import Effect, EffectKind
+from qprep.analysis.effects.effect_source import EffectSource
+from qprep.analysis.effects.target_classes import TargetClasses
+from qprep.analysis.values.abstract_values import ClassRef
+
+_SHARED = frozenset((EffectKind.SET, EffectKind.MODE))
+_EQUAL_FOR_ALL = frozenset((EffectKind.SET, EffectKind.REPLACE, EffectKind.MODE))
+# What a class does to its own parts is read with the class, except for hooks on other names of them.
+_SEEN_IN_CLASS = frozenset((EffectKind.SET, EffectKind.STRUCTURE, EffectKind.MODE))
+
+
+class HeldEffects:
+    """The effects that change what calls of modules compute."""
+
+    def __init__(self, source: EffectSource, targets: TargetClasses) -> None:
+        self._source = source
+        self._targets = targets
+        self._matter: dict[frozenset[ModuleClass], dict[Effect, None]] = {}
+
+    def on_held(
+        self, family: Collection[ClassRef], attribute: str, content: Collection[ModuleClass]
+    ) -> Iterator[Effect]:
+        """Effects on the module that an attribute of a family holds, or that put another one in its place."""
+        values = frozenset().union(*(self._source.points_to.of_attribute(cls, attribute) for cls in family))
+        made = {each.base for each in values if isinstance(each.base, Instance | Made)}
+        setting = self._source.index.named(EffectKind.SET, (attribute,))
+        mattering = self._mattering(frozenset(content))
+        for effect in self._source.index.in_order((*setting, *mattering)):
+            if effect.kind is EffectKind.SET and may_be(effect.attribute, attribute):
+                by_name = not is_any(effect.attribute) and any(
+                    isinstance(t.base, Many) for t in self._source.targets_of(effect)
+                )
+                if by_name or any(
+                    self._targets.is_instance(t, family) or _is_unknown_holder(t)
+                    for t in self._source.targets_of(effect)
+                ):
+                    yield effect
+                    continue
+            if effect not in mattering or (effect.owner in family and effect.kind in _SEEN_IN_CLASS):
+                continue
+            if any(
+                self._is_held(target, family, attribute, content, made, effect)
+                for target in self._source.targets_of(effect)
+            ):
+                yield effect
+
+    def on_objects(self, values: References, content: Collection[ModuleClass]) -> Iterator[Effect]:
+        """Effects on modules that an expression refers to."""
+        made = {each.base for each in values}
+        for effect in self._mattering(frozenset(content)):
+            if any(
+                self._is_held(target, (), None, content, made, effect) for target in self._source.targets_of(effect)
+            ):
+                yield effect
+
+    def _mattering(self, content: frozenset[ModuleClass]) -> dict[Effect, None]:
+        """The effects that change what calls of modules of some classes compute."""
+        if content not in self._matter:
+            self._matter[content] = {each: None for each in self._source.index.all if self._matters(each, content)}
+        return self._matter[content]
+
+    def _matters(self, effect: Effect, content: Collection[ModuleClass]) -> bool:
+        """True if an effect on a module of one of these classes changes what its calls compute.
+
+        What happens to every module of a class happens to a second instance of it as well, if that is one.
+        """
+        if effect.by_class and effect.kind in _EQUAL_FOR_ALL and all(map(self._source.facts.is_stateless, content)):
+            return False
+        if effect.kind in _SHARED and all(map(self._source.facts.is_layer, content)):
+            return False  # a second instance of a layer runs the first, whatever its attributes are by then
+        match effect.kind:
+            case EffectKind.REPLACE:
+                return True
+            case EffectKind.SET:
+                return any(self._source.facts.has_attribute(cls, effect.attribute) for cls in content)
+            case EffectKind.MODE:
+                return any(self._source.facts.is_modal(cls) for cls in content)
+            case EffectKind.CALL:
+                return any(self._runs_method(cls, effect) for cls in content)
+            case EffectKind.STRUCTURE | EffectKind.CHANGE | EffectKind.COMPARE:
+                return True
+        return False
+
+    def _is_held(
+        self,
+        target: Reference,
+        family: Collection[ClassRef],
+        attribute: str | None,
+        content: Collection[ModuleClass],
+        made: Collection[Base],
+        effect: Effect,
+    ) -> bool:
+        base = target.base
+        match base:
+            case Held(owner=owner, attribute=name):
+                if base in made:
+                    return True
+                if owner in content and effect.owner is None and self._is_part(owner, name, effect):
+                    return True  # a part of the module that a second instance has another of
+                is_owner = owner is None or owner in family
+                return attribute is not None and is_owner and name in (None, attribute)
+            case Below(owner=owner):
+                reaches = self._targets.has_children_of(base, family) or self._targets.contains_object(owner, content)
+                if not any(self._targets.admits(target.tests, cls) for cls in content):
+                    return False
+                return reaches or self._holds(owner, target.tests, family, attribute, made)
+            case Made(name=name, place=where):
+                return (base in made if where is not None else name in content) and self._targets.admits(
+                    target.tests, name
+                )
+            case Instance(cls=cls, made=place):
+                if place is not None:
+                    return base in made and self._targets.admits(target.tests, cls)
+                related = any(isinstance(other, ClassRef) and self._is_related(cls, other) for other in content)
+                return related and effect.kind is EffectKind.CHANGE
+            case Anything():
+                return any(self._targets.admits(target.tests, cls) for cls in content)
+        return False
+
+    def _is_part(self, owner: ModuleClass | None, name: str | None, effect: Effect) -> bool:
+        """True if an effect on what an attribute holds may be one on a module, or on a container of modules."""
+        if effect.kind is not EffectKind.STRUCTURE or name is None:
+            return True
+        return isinstance(owner, ClassRef) and self._source.may_hold(owner, name)
+
+    def _runs_method(self, cls: ModuleClass, effect: Effect) -> bool:
+        """True if a call of a method may reach a second instance of a class, and change what it shares."""
+        if isinstance(cls, ClassRef):
+            names = self._source.project.method_names(cls)
+            return any(may_be(effect.attribute, name) for name in names if name != "forward")
+        copies = any(self._targets.admits(target.tests, f"{RUNTIME}Tied") for target in self._source.targets_of(effect))
+        return effect.attribute == "reset_parameters" and copies
+
+    def _is_related(self, cls: ClassRef, other: ClassRef) -> bool:
+        return cls == other or cls in self._source.project.mro(other) or other in self._source.project.mro(cls)
+
+    def _holds(
+        self,
+        owner: object,
+        tests: Collection[Test],
+        family: Collection[ClassRef],
+        attribute: str | None,
+        made: Collection[Base],
+    ) -> bool:
+        """True if an object may hold, at any depth, a module that an attribute of a family holds as well.
+
+        The module passes some tests.
+        """
+        holder = owner.cls if isinstance(owner, Instance) else owner.name if isinstance(owner, Made) else None
+        inside = self._source.held_modules.contents(holder) if holder is not None else None
+        if inside is None:
+            return isinstance(owner, Made)
+        for base in inside.objects:
+            match base:
+                case Held(owner=where, attribute=name) if base in made or (where in family and name == attribute):
+                    return True
+                case Instance(cls=cls) if base in made and self._targets.admits(tests, cls):
+                    return True
+                case Made(name=cls) if base in made and self._targets.admits(tests, cls):
+                    return True
+        return False
+
+
+def _is_unknown_holder(target: Reference) -> bool:
+    """True if an attribute is set on what nothing is known of but the attribute that holds it."""
+    return isinstance(target.base, Held) and target.base.owner is None
