@@ -38,6 +38,22 @@ def example_of(model: nn.Module, example: Example) -> tuple[tuple[Any, ...], dic
     return args, kwargs
 
 
+def floating_type(model: nn.Module) -> torch.dtype | None:
+    """The floating type of all parameters; None if there is not exactly one."""
+    kinds = {each.dtype for each in model.parameters() if each.is_floating_point()}
+    return next(iter(kinds)) if len(kinds) == 1 else None
+
+
+def in_type(example: Example, before: torch.dtype | None, now: torch.dtype | None) -> Example:
+    """The example inputs of a model that was moved from one floating type to another: tensors of the first follow."""
+
+    def moved(_: int, tensor: Tensor) -> Tensor:
+        return tensor.to(now) if tensor.dtype is before else tensor
+
+    args, kwargs = map_tensors(moved, example)
+    return args, kwargs
+
+
 def run_example(model: nn.Module, example: Example) -> Any:  # noqa: ANN401  (whatever the model returns)
     """The outputs of `model` in evaluation mode, without gradients; the random seed is the same each time."""
     args, kwargs = example_of(model, example)

@@ -22,7 +22,10 @@ class PreparedModel(Protocol):
     passes: Passes
     notes: list[str]
     float_values: dict[Parameter, Tensor]
-    example: tuple[tuple[object, ...], dict[str, object]]
+
+    @property
+    def example(self) -> tuple[tuple[object, ...], dict[str, object]]:
+        """The example inputs, by position and by keyword."""
 
     @property
     def graph(self) -> Graph:

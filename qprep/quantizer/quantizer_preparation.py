@@ -7,7 +7,7 @@ regular expressions, a function that quantizes parameters, and new parameters in
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Final, Self
 
 import torch
 from torch import Tensor, nn
@@ -21,6 +21,7 @@ from qprep.quantizer.checkpoint import given_names
 from qprep.quantizer.config.backend_presets import IN_PARTS, preset
 from qprep.quantizer.config.config_settings import Bits, LayerSettings, Overrides, names_of, with_values
 from qprep.quantizer.config.short_forms import selected, type_names, values_of, with_bits
+from qprep.quantizer.example_runs import floating_type, in_type
 from qprep.quantizer.formats.spec import Spec
 from qprep.quantizer.formats.tensor_quantizers import (
     ActivationQuantizer,
@@ -44,6 +45,11 @@ from qprep.quantizer.layers.layer_formats import formats_of
 from qprep.quantizer.quantizer_errors import NotPreparedError, unprepared, without_insides
 from qprep.tracing import TraceReport, trace
 from qprep.tracing.traced_run import check_model
+
+_LATE_SCHEDULER: Final = (
+    "the optimizer has a learning rate scheduler, which was made for fewer groups: make it after prepare_model, which "
+    "adds a group for what the quantizers learn"
+)
 
 
 class PreparingQuantizer:
@@ -114,7 +120,14 @@ class PreparingQuantizer:
         self.float_values: dict[Parameter, Tensor] = {}  # of parameters that were overwritten, which reports compare
         self._graph: Graph | None = None
         self._islands: tuple[Island, ...] = ()  # of the ONNX file, once one was written or tried
-        self.example: tuple[tuple[object, ...], dict[str, object]] = ((), {})
+        self._example: tuple[tuple[object, ...], dict[str, object]] = ((), {})
+        self._example_type: torch.dtype | None = None
+
+    @property
+    def example(self) -> tuple[tuple[object, ...], dict[str, object]]:
+        """The example inputs, in the floating type of the model where that has changed (`model.bfloat16()`)."""
+        now = floating_type(self.model)
+        return self._example if now in (None, self._example_type) else in_type(self._example, self._example_type, now)
 
     def prepare_model(
         self, *example_inputs: object, allow_unprepared: bool = False, **example_kwinputs: object
@@ -154,7 +167,8 @@ class PreparingQuantizer:
         for _, function in self.passes:
             function(graph)
         self.model, self._graph = graph.model, graph
-        self.example = (example_inputs, example_kwinputs)
+        self._example = (example_inputs, example_kwinputs)
+        self._example_type = floating_type(self.model)
         self.notes += planning_notes(graph, self.settings)
         self.notes += [
             f"{type(self).__name__} does not read {name}" for name in self.settings.changed(self.unread, self._asked)
@@ -283,10 +297,12 @@ class PreparingQuantizer:
         if self.optimizer is None:
             return
         known = {each for group in self.optimizer.param_groups for each in group["params"]}
+        scheduled = _scheduled(self.optimizer)
         for group in self._get_updated_optimizer_params_groups():
             new = [each for each in group["params"] if each not in known]
             if new:
-                self.optimizer.add_param_group({**group, "params": new})
+                self.optimizer.add_param_group({**scheduled, **group, "params": new})
+                self._note([_LATE_SCHEDULER] if scheduled else [])
 
     def _insert(self, graph: Graph) -> None:
         insert_quantizers(graph, self)
@@ -316,6 +332,12 @@ def _check_model(model: object) -> None:
     for name, tensor in (*model.named_parameters(), *model.named_buffers()):
         if tensor.is_meta:
             raise QprepError(f"expected a model with data, found {name} on the meta device")
+
+
+def _scheduled(optimizer: Optimizer) -> dict[str, Any]:
+    """The values of the first group if a scheduler uses the groups, which keeps values of its own there; else none."""
+    first = optimizer.param_groups[0] if optimizer.param_groups else {}
+    return {name: value for name, value in first.items() if name != "params"} if "initial_lr" in first else {}
 
 
 def _leave_in_float(graph: Graph, report: TraceReport, types: tuple[str, ...]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from torch import Tensor, nn
 from qprep.foundation.errors import QprepError
 from qprep.quantizer import EXPORTERS, PostTrainingQuantizer, WeightOnlyQuantizer
 from qprep.quantizer.backends.onnx.export import write_onnx
-from qprep.runtime_modules import LSTM
+from qprep.runtime_modules import LSTM, Clamp
 from tests.quantizer.graphs import model as block
 from tests.quantizer.models import mlp, snr
 from tests.quantizer.test_integer import Tagger, calibrated, image
@@ -83,12 +84,48 @@ def test_operators_on_integers(tmp_path: Path) -> None:
     quantizer = calibrated(model, image())
     quantizer.export_onnx(tmp_path / "qdq.onnx")
     quantizer.export_onnx(tmp_path / "model.onnx", style="qoperator")
-    assert kinds(tmp_path / "model.onnx")["QLinearConv"] == 1  # the other is read by the ReLU
+    assert kinds(tmp_path / "model.onnx")["QLinearConv"] == 2
+    assert kinds(tmp_path / "model.onnx")["Relu"] == 0  # the integers end at 0
     assert kinds(tmp_path / "qdq.onnx")["QLinearConv"] == 0
     assert kinds(tmp_path / "model.onnx")["Gemm"] == 1
     assert snr(quantizer.convert()(image()), run(tmp_path / "model.onnx", image())) > 35
     with pytest.raises(QprepError, match="expected a style of quantized operations, 'qdq', 'qoperator', found 'fast'"):
         quantizer.export_onnx(tmp_path / "other.onnx", style="fast")
+
+
+@pytest.mark.parametrize("clamp", [nn.ReLU(), nn.ReLU6(), nn.Hardtanh(-1, 1), Clamp(min=-0.5, max=2)], ids=repr)
+@pytest.mark.parametrize("settings", [{}, {"backend": "tensorrt"}, {"bits_activations": 4}], ids=str)
+def test_operators_on_integers_take_clamps(clamp: nn.Module, settings: dict[str, Any], tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    layers = [nn.Conv2d(8, 8, 3), copy.deepcopy(clamp), nn.Conv2d(8, 8, 3, groups=8), copy.deepcopy(clamp)]
+    quantizer = calibrated(nn.Sequential(*layers).eval(), image() * 3, **settings)
+    quantizer.export_onnx(tmp_path / "model.onnx", style="qoperator")
+    found = kinds(tmp_path / "model.onnx")
+    assert (found["QLinearConv"], found["Conv"], found["Relu"]) == (2, 0, 0)
+    assert snr(quantizer.convert()(image() * 3), run(tmp_path / "model.onnx", image() * 3)) > 100
+
+
+@pytest.mark.parametrize(
+    ("activation", "opset"), [(nn.GELU(), 13), (nn.GELU("tanh"), 17), (nn.Mish(), 17), (nn.Hardswish(), 13)], ids=repr
+)
+def test_older_opsets_get_what_an_operator_is_defined_by(activation: nn.Module, opset: int, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    quantizer = calibrated(nn.Sequential(nn.Linear(8, 8), activation, nn.Linear(8, 4)).eval(), image(32, 8))
+    quantizer.export_onnx(tmp_path / "model.onnx", opset=opset)
+    assert onnx.load(str(tmp_path / "model.onnx")).opset_import[0].version == opset
+    assert snr(quantizer.convert()(image(32, 8)), run(tmp_path / "model.onnx", image(32, 8))) > 100
+
+
+def test_dynamic_axes_as_torch_takes_them(tmp_path: Path) -> None:
+    quantizer, x = calibrated(mlp(), image(32, 8)), image(5, 8)
+    report = quantizer.export_onnx(tmp_path / "model.onnx", dynamic_axes={"input": [0]})  # type: ignore[dict-item]
+    assert report.free == {"input": {0: "input_0"}}
+    assert snr(quantizer.convert()(x), run(tmp_path / "model.onnx", x)) > 100
+    for axes in ({"input": "batch"}, {"input": {"0": "batch"}}, {"input": {0: 1}}):
+        with pytest.raises(QprepError, match="expected names by dimension for input in dynamic_axes"):
+            quantizer.export_onnx(tmp_path / "model.onnx", dynamic_axes=axes)  # type: ignore[arg-type]
+    with pytest.raises(QprepError, match="expected a mapping of inputs to names"):
+        quantizer.export_onnx(tmp_path / "model.onnx", dynamic_axes=[0])  # type: ignore[arg-type]
 
 
 def test_tensorrt_by_its_rules(tmp_path: Path) -> None:
@@ -184,9 +221,13 @@ def test_an_older_opset_is_refused_where_nothing_compares_the_file(tmp_path: Pat
     quantizer = calibrated(nn.Sequential(nn.Linear(8, 4), nn.ReLU(), nn.Linear(4, 2)).eval(), torch.randn(4, 8))
     with pytest.raises(QprepError, match="expected an opset that the file can be brought to from 21, found 13"):
         quantizer.export_onnx(tmp_path / "model.onnx", opset=13, check=False)
-    other = calibrated(nn.Sequential(nn.Linear(8, 4), nn.Hardswish(), nn.Linear(4, 2)).eval(), torch.randn(4, 8))
-    with pytest.raises(QprepError, match="found 13: .*HardSwish"):
+    other = calibrated(nn.Sequential(nn.Linear(8, 4), nn.LayerNorm(4), nn.Linear(4, 2)).eval(), torch.randn(4, 8))
+    with pytest.raises(QprepError, match="found 13: there is no LayerNormalization in it"):
         other.export_onnx(tmp_path / "model.onnx", opset=13)
+    with pytest.raises(QprepError, match="found 999: the onnx package knows opsets up to"):
+        other.export_onnx(tmp_path / "model.onnx", opset=999)
+    with pytest.raises(QprepError, match="expected the number of an opset, found '17'"):
+        other.export_onnx(tmp_path / "model.onnx", opset="17")  # type: ignore[arg-type]
 
 
 def _run_file(path: Path, inputs: tuple[Tensor, ...]) -> list[Tensor]:

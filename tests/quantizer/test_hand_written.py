@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -248,3 +249,32 @@ def test_bits_overrides_and_the_pattern_that_was_meant() -> None:
     for given in ({"overrides": {"conv*": {"bits_weights": 4}}}, {"bits_overrides": {"conv*": 4}}):
         with pytest.raises(QprepError, match=r"'conv\*' matches no module; did you mean 'conv\.\*'"):
             PostTrainingQuantizer(Named(), **given)
+
+
+def test_bits_overrides_that_disagree_with_overrides() -> None:
+    both: dict[str, Any] = {
+        "overrides": {"0": {"bits_weights": 8, "scheme_weights": "symmetric"}},
+        "bits_overrides": {"0": {"wts": 8}},
+    }
+    quantizer = PostTrainingQuantizer(nn.Sequential(nn.Linear(8, 4)), **both)
+    assert quantizer["0"].scheme_weights.value == "symmetric"
+    with pytest.raises(
+        QprepError, match="expected one value of bits_weights for '0', found 8 in overrides and 4 in bits"
+    ):
+        PostTrainingQuantizer(nn.Sequential(nn.Linear(8, 4)), **{**both, "bits_overrides": {"0": {"wts": 4}}})
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (
+            lambda: QuantConv2d(3, 8, 3, bit_weights=4),
+            "'bit_weights' of QuantConv2d; did you mean 'bits_weights'",
+        ),
+        (lambda: QuantLinear(3, 8, weights="int8"), "expected a Spec as weights of QuantLinear, found 'int8'"),
+        (lambda: QuantAdd(activations=8), "expected a Spec as activations of QuantAdd, found 8"),
+    ],
+)
+def test_arguments_that_a_layer_does_not_have(make: Callable[[], nn.Module], message: str) -> None:
+    with pytest.raises(QprepError, match=message):
+        make()

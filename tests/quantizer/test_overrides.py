@@ -46,6 +46,8 @@ def test_the_first_full_match_wins(overrides: dict[str, dict[str, Any]], path: s
         ({"(stem|head)": {}}, "no capture group"),
         ({"head(": {}}, "expected a regular expression"),
         ({3: {}}, "expected a regular expression"),
+        ({"*": {}}, r"expected a regular expression as an override, found '\*'.*; did you mean '\.\*'\?"),
+        ({"*.fc": {}}, r"found '\*\.fc'.*; did you mean '\.\*\.fc'\?"),
         ({"head": {"bit_weights": 4}}, "unknown setting 'bit_weights' in the override 'head'; did you mean"),
         ({"head": {"bits_weights": 17}}, "bits_weights from 1 to 16"),
         ({"head": {"bits_weights": True}}, "bits_weights from 1 to 16"),

@@ -173,3 +173,48 @@ def test_a_compiled_model_is_prepared_as_it_was_before(fresh_compiler: None) -> 
     for each in (plain, quantizer):
         each.calibrate(data())
     assert torch.equal(quantizer.convert()(data()[0]), plain.convert()(data()[0]))
+
+
+@pytest.mark.parametrize("method", TRAINING_METHODS)
+@pytest.mark.parametrize("kind", [torch.bfloat16, torch.float16], ids=str)
+def test_a_model_moved_to_another_type_trains_converts_and_exports(
+    method: type[TrainingQuantizer], kind: torch.dtype, tmp_path: Path
+) -> None:
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(8, 16), nn.BatchNorm1d(16), nn.ReLU(), nn.Linear(16, 4))
+    quantizer, x = method(model, torch.optim.SGD(model.parameters(), 0.01)), torch.randn(32, 8)
+    quantizer.prepare_model(x)
+    model.train().to(kind)
+    for _ in range(3):
+        quantizer.model(x.to(kind)).float().square().mean().backward()
+        assert quantizer.optimizer is not None
+        quantizer.optimizer.step()
+    converted = quantizer.convert()
+    assert converted(x.to(kind)).dtype is kind
+    pytest.importorskip("onnxruntime")
+    quantizer.export_onnx(tmp_path / "a.onnx")
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda optimizer: torch.optim.lr_scheduler.OneCycleLR(optimizer, 0.1, total_steps=10),
+        torch.optim.lr_scheduler.LinearLR,
+        lambda optimizer: torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, 10),
+    ],
+)
+def test_a_scheduler_made_before_the_quantizer_reaches_what_it_learns(make: Any) -> None:
+    model, x = mlp(), torch.randn(4, 8)
+    optimizer = torch.optim.AdamW(model.parameters(), 0.01, weight_decay=0.1)
+    scheduler = make(optimizer)
+    quantizer = LSQQuantizer(model, optimizer)
+    quantizer.prepare_model(x)
+    model.train()
+    for _ in range(3):
+        model(x).sum().backward()
+        optimizer.step()
+        scheduler.step()
+    first, learned = optimizer.param_groups
+    assert first["lr"] == learned["lr"]
+    assert (first["weight_decay"], learned["weight_decay"]) == (0.1, 0.0)
+    assert any("make it after prepare_model" in note for note in quantizer.notes)

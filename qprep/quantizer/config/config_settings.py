@@ -297,15 +297,22 @@ def compiled(pattern: str) -> re.Pattern[str]:
     try:
         found = re.compile(pattern)
     except (re.error, TypeError) as error:
-        raise QprepError(f"expected a regular expression as an override, found {pattern!r}: {error}") from error
+        meant = _as_expression(pattern) if isinstance(pattern, str) else pattern
+        hint = f"; did you mean {meant!r}?" if meant != pattern else ""
+        raise QprepError(f"expected a regular expression as an override, found {pattern!r}: {error}{hint}") from error
     if found.groups:
         raise QprepError(f"expected no capture group in the override {pattern!r}; write (?:…) instead of (…)")
     return found
 
 
+def _as_expression(pattern: str) -> str:
+    """The pattern of file names as a regular expression."""
+    return re.sub(r"(?<![.\])])\*", ".*", pattern)
+
+
 def _hint(pattern: re.Pattern[str], known: Sequence[str]) -> str:
     """The likely meaning: the pattern of file names as an expression, or the nearest name."""
-    plain = re.sub(r"(?<![.\])])\*", ".*", pattern.pattern)
+    plain = _as_expression(pattern.pattern)
     if plain != pattern.pattern and any(re.fullmatch(plain, name) for name in known):
         return f"; did you mean {plain!r}? Overrides are regular expressions"
     return did_you_mean(pattern.pattern, known) or _sample(known)

@@ -41,10 +41,23 @@ def with_bits(overrides: Any, bits: object) -> Any:  # noqa: ANN401  (what the c
     if not isinstance(bits, Mapping):
         raise QprepError(f"expected a mapping of bits_overrides, found {type(bits).__name__}")
     more = {pattern: values_of(each, f"in bits_overrides {pattern!r}") for pattern, each in bits.items()}
-    return {
-        **(overrides or {}),
-        **{pattern: each for pattern, each in more.items() if pattern not in (overrides or {})},
-    }
+    given = overrides or {}
+    if not isinstance(given, Mapping):
+        return overrides  # refused where overrides are read
+    return {**given, **{pattern: _joined(pattern, given.get(pattern, {}), each) for pattern, each in more.items()}}
+
+
+def _joined(pattern: str, given: Any, bits: Mapping[str, Any]) -> Any:  # noqa: ANN401  (what the caller gave)
+    """Settings of one pattern in both; QprepError if they disagree."""
+    if not isinstance(given, Mapping):
+        return given
+    for name, value in bits.items():
+        if given.get(name, value) != value:
+            raise QprepError(
+                f"expected one value of {name} for {pattern!r}, found {given[name]!r} in overrides and {value!r} in "
+                "bits_overrides"
+            )
+    return {**given, **bits}
 
 
 def type_names(types: object, model: nn.Module) -> tuple[str, ...]:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Mapping
 from typing import Any, Final
 
 from torch import nn
 
 from qprep.foundation.errors import QprepError
+from qprep.foundation.suggestions import did_you_mean
 from qprep.quantizer.config.config_settings import NAMES, LayerSettings, with_values
 from qprep.quantizer.formats.spec import Spec
 from qprep.runtime_modules._operation import Operation
@@ -32,6 +35,7 @@ class Formatted(nn.Module):
             if isinstance(kwargs.get(name), Spec):
                 given |= _settings(name, kwargs.pop(name))
         with_values(LayerSettings(), given, where)
+        _check_keywords(type(self), kwargs)
         super().__init__(*args, **kwargs)
         self.formats = given
 
@@ -40,6 +44,20 @@ class Formatted(nn.Module):
         shown = [f"{name}={value!r}" for name, value in self.formats.items()]
         own = "" if isinstance(self, Operation) else super().extra_repr()  # an Operation asks its own constructor
         return ", ".join([*([own] if own else []), *shown])
+
+
+def _check_keywords(layer: type[nn.Module], kwargs: Mapping[str, Any]) -> None:
+    """QprepError for keywords that neither the layer nor its formats have."""
+    places = list(layer.__mro__)
+    base = next(each for each in places[places.index(Formatted) + 1 :] if "__init__" in vars(each))
+    known = inspect.signature(base.__init__).parameters  # type: ignore[misc]
+    for name, value in kwargs.items():
+        if name in _SPECS and name not in known:
+            raise QprepError(f"expected a Spec as {name} of {layer.__name__}, found {value!r}")
+        takes_more = any(each.kind is inspect.Parameter.VAR_KEYWORD for each in known.values())
+        if name not in known and not takes_more:
+            hint = did_you_mean(name, [*known, *NAMES, *_SPECS])
+            raise QprepError(f"unknown argument {name!r} of {layer.__name__}{hint}")
 
 
 def _settings(name: str, spec: Spec) -> dict[str, Any]:

@@ -22,8 +22,10 @@ OUTPUTS: Final[Mapping[str, Range]] = MappingProxyType(
     }
 )
 
-# Where the function ignores its input.
-_INPUTS: Final[Mapping[str, Range]] = MappingProxyType({"hardsigmoid": (-3.0, 3.0), "hardswish": (-3.0, math.inf)})
+# Where the function ignores its input. A level over exactly [-3, 3] gives hardsigmoid a level of its output, and each
+# value would lie halfway between two of them: the last bit of a float would decide, in each runtime another way.
+_HALF: Final = 3.0 * (1 + 1 / 128)
+_INPUTS: Final[Mapping[str, Range]] = MappingProxyType({"hardsigmoid": (-_HALF, _HALF), "hardswish": (-3.0, math.inf)})
 
 # Where it no longer changes in what its output's bits can say: 1 - sigmoid(x) is e^-x, 1 - tanh(x) is 2 e^-2x, and the
 # top level of b bits is reached within 2^-(b+2). A forget gate that stops a level below 1 forgets in a hundred steps.

@@ -133,6 +133,7 @@ def _proto(
     except ImportError as error:
         raise QprepError("expected the onnx package to export, found none: pip install 'qprep[onnx]'") from error
     from qprep.quantizer.backends.onnx.builder import OPSET, Builder
+    from qprep.quantizer.backends.onnx.float_weights import kept_in_float
     from qprep.quantizer.backends.onnx.step_writer import write_steps
 
     names = _input_names(model, *example, sum(1 for _ in tensors_in(example)))
@@ -144,7 +145,7 @@ def _proto(
     given = _inputs(builder, run, shapes, names)
     write_steps(builder, _needed(run), run)
     returned = _outputs(builder, run)
-    nodes = _alive(builder, [info.name for info in returned])
+    nodes = kept_in_float(_alive(builder, [info.name for info in returned]), builder.initializers)
     used = {name for node in nodes for name in _names_read(node)}
     kept = [each for name, each in builder.initializers.items() if name in used]
     graph = onnx.helper.make_graph(nodes, type(_plain(model)).__name__, given, returned, kept)
@@ -166,7 +167,7 @@ def _as_asked(made: Any, options: OnnxOptions) -> Any:
 
     if options.style is Style.QOPERATOR:
         made = with_integer_operators(made)
-    if options.opset in (None, OPSET):
+    if options.opset is None or options.opset == OPSET:
         return made
     return brought_to(made, options.opset, is_run=options.check)
 

@@ -71,12 +71,14 @@ def _guesses(run: Recording, tensors: Sequence[Tensor]) -> list[Free]:
     return [batch]
 
 
-def _asked(free: Mapping[str, Mapping[int, str]], names: Sequence[str], tensors: Sequence[Tensor]) -> Free:
+def _asked(free: object, names: Sequence[str], tensors: Sequence[Tensor]) -> Free:
     found: dict[int, dict[int, str]] = {}
-    for name, axes in free.items():
+    if not isinstance(free, Mapping):
+        raise QprepError(f"expected a mapping of inputs to names by dimension as dynamic_axes, found {free!r}")
+    for name, given in free.items():
         if name not in names:
             raise QprepError(f"expected inputs among {', '.join(names)} as dynamic_axes, found {name!r}")
-        tensor = tensors[names.index(name)]
+        tensor, axes = tensors[names.index(name)], _axes_of(name, given)
         for axis in axes:
             if not -tensor.dim() <= axis < tensor.dim():
                 raise QprepError(f"expected a dimension of {name}, which has {tensor.dim()}, found {axis}")
@@ -90,6 +92,15 @@ def _asked(free: Mapping[str, Mapping[int, str]], names: Sequence[str], tensors:
     if len(sizes) > _MOST:
         raise QprepError(f"expected at most {_MOST} names of sizes, found {len(sizes)}")
     return found
+
+
+def _axes_of(name: str, given: object) -> dict[int, str]:
+    """Names by dimension; a list of dimensions, as torch.onnx.export takes it, gets names of its own."""
+    if isinstance(given, (list, tuple)):
+        given = {axis: f"{name}_{axis}" for axis in given}
+    if isinstance(given, Mapping) and all(type(key) is int and isinstance(each, str) for key, each in given.items()):
+        return dict(given)
+    raise QprepError(f'expected names by dimension for {name} in dynamic_axes, such as {{0: "batch"}}, found {given!r}')
 
 
 def _merged(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import onnx
+import onnx.inliner
 from onnx import version_converter
 
 from qprep.foundation.errors import QprepError
@@ -17,17 +18,59 @@ def brought_to(made: onnx.ModelProto, opset: int, *, is_run: bool) -> onnx.Model
     afterwards: some operators mean other things in older opsets. Raises QprepError for one that it cannot be brought
     to.
     """
-    small = without_identities(made)
+    if type(opset) is not int:
+        raise QprepError(f"expected the number of an opset, found {opset!r}")
+    small = _composed(without_identities(made), opset)
     try:
         return version_converter.convert_version(small, opset)
     except Exception as error:  # the converter raises what it happens on
         found = _relabelled(small, opset) if is_run else None
         if found is not None:
             return found
-        reason = str(error).strip().splitlines()[-1]
+        reason = _reason(made, opset) or str(error).strip().splitlines()[-1]
         raise QprepError(
             f"expected an opset that the file can be brought to from {OPSET}, found {opset}: {reason}"
         ) from error
+
+
+def _composed(made: onnx.ModelProto, opset: int) -> onnx.ModelProto:
+    """`made` with the operators that came after `opset` written in others, where ONNX defines them so: GELU, Mish …"""
+    found, before = made, None
+    while (newer := _newer(found, opset)) and newer != before:
+        before = newer
+        try:
+            functions = [("", name) for name in newer]
+            found = onnx.inliner.inline_selected_functions(_typed(found), functions, inline_schema_functions=True)
+        except (TypeError, RuntimeError):  # an onnx package that does not know this, or a definition that needs more
+            return found
+    return found if found is made else without_identities(found)
+
+
+def _typed(made: onnx.ModelProto) -> onnx.ModelProto:
+    """A copy that states the type of each tensor, which definitions may depend on."""
+    found = onnx.shape_inference.infer_shapes(made)
+    for each in found.graph.initializer:
+        found.graph.value_info.append(onnx.helper.make_tensor_value_info(each.name, each.data_type, list(each.dims)))
+    return found
+
+
+def _newer(made: onnx.ModelProto, opset: int) -> list[str]:
+    """The operators of a file that no version of `opset` or before has."""
+    used = {node.op_type for node in made.graph.node if not node.domain}
+    first: dict[str, int] = {}
+    for each in onnx.defs.get_all_schemas_with_history():
+        if not each.domain and each.name in used:
+            first[each.name] = min(each.since_version, first.get(each.name, each.since_version))
+    return sorted(name for name, version in first.items() if version > opset)
+
+
+def _reason(made: onnx.ModelProto, opset: int) -> str:
+    """The reason why a file cannot be in an opset; empty if it is unknown."""
+    newest = onnx.defs.onnx_opset_version()
+    if opset > newest:
+        return f"the onnx package knows opsets up to {newest}"
+    newer = _newer(made, opset)
+    return f"there is no {', '.join(newer)} in it" if newer else ""
 
 
 def _relabelled(made: onnx.ModelProto, opset: int) -> onnx.ModelProto | None:

@@ -47,8 +47,8 @@ class MovingRange(LearningQuantizer):
         if self.training and self.tracks and self.fixed is None and not in_backward():
             with torch.no_grad():
                 low, high = self._seen(input)
-                self.low.copy_(torch.lerp(low, self.low, _DECAY))
-                self.high.copy_(torch.lerp(high, self.high, _DECAY))
+                self.low.copy_(torch.lerp(low, self.low.to(low), _DECAY))
+                self.high.copy_(torch.lerp(high, self.high.to(high), _DECAY))
                 self._set()
         return fake_quantize(input, self.params)
 
