@@ -12,10 +12,12 @@ from weakref import WeakKeyDictionary
 
 from qprep.analysis.effects.abstract_objects import (
     NOTHING,
+    Base,
     Below,
     ClassObject,
     ClassTest,
     FunctionObject,
+    Held,
     Instance,
     Made,
     Named,
@@ -31,7 +33,7 @@ from qprep.analysis.effects.method_calls import as_method_calls
 from qprep.analysis.effects.points_to import CHILDREN, FETCHES
 from qprep.analysis.effects.python_classes import OF_CONTAINERS
 from qprep.analysis.effects.silent_calls import may_call
-from qprep.analysis.effects.text_sinks import is_message, is_shown, is_sink, writes_to_a_stream
+from qprep.analysis.effects.text_sinks import TEXT_METHODS, Way, is_message, is_shown, is_sink, writes_to_a_stream
 from qprep.analysis.symbols.ast_utils import last_name
 from qprep.analysis.values.abstract_values import ClassRef, External
 
@@ -41,7 +43,6 @@ if TYPE_CHECKING:
 
 _TO_TEXT = frozenset(("ascii", "format", "pformat", "repr", "saferepr", "str"))
 _PACKAGES_OF_TEXT = ("builtins.", "pprint.", "reprlib.")
-_TEXT_METHODS = frozenset(("__format__", "__repr__", "__str__"))
 # Methods of templates, which give a text that holds their arguments.
 _FILLS = frozenset(("__mod__", "format", "format_map", "safe_substitute", "substitute", "vformat"))
 _OF_TEXTS = frozenset(name for name in dir(str) if not name.startswith("_"))
@@ -94,10 +95,10 @@ def _children(points_to: PointsTo, value: ast.expr, file: FileScopes) -> Referen
 def _exposed(points_to: PointsTo, conversion: _Conversion, value: ast.expr, file: FileScopes) -> References:
     """The modules that a text names which code uses; none if only people read it."""
     owner = _class_described(file.scope_of(conversion.node))
-    if owner is not None and points_to.family(owner).isdisjoint(_described_classes(points_to)):
+    if owner is not None and points_to.family(owner).isdisjoint(_described_classes(points_to).classes):
         return NOTHING
     named = _named_in(points_to, conversion, value, file)
-    return named if named and _is_used(points_to, conversion, file) else NOTHING
+    return named if named and _is_used(points_to, conversion, file, _described_classes(points_to)) else NOTHING
 
 
 def _named_in(points_to: PointsTo, conversion: _Conversion, value: ast.expr, file: FileScopes) -> References:
@@ -107,8 +108,9 @@ def _named_in(points_to: PointsTo, conversion: _Conversion, value: ast.expr, fil
     return points_to.below(frozenset(plain))
 
 
-def _is_used(points_to: PointsTo, conversion: _Conversion, file: FileScopes) -> bool:
-    is_for_people = not conversion.is_written and is_shown(conversion.node, file, points_to)
+def _is_used(points_to: PointsTo, conversion: _Conversion, file: FileScopes, described: _Described) -> bool:
+    way = Way(partial(_may_be_described, points_to, described))
+    is_for_people = not conversion.is_written and is_shown(conversion.node, file, points_to, way)
     return not is_for_people and conversion.is_certain()
 
 
@@ -117,33 +119,77 @@ def _is_used(points_to: PointsTo, conversion: _Conversion, file: FileScopes) -> 
 
 def _class_described(scope: LexicalScope) -> ClassRef | None:
     """The class whose text a method makes: `__repr__` and its like."""
-    return scope.owner if scope.name in _TEXT_METHODS else None
+    return scope.owner if scope.name in TEXT_METHODS else None
 
 
-_DESCRIBED: WeakKeyDictionary[PointsTo, frozenset[ClassRef]] = WeakKeyDictionary()
+@dataclass(frozen=True, slots=True)
+class _Described:
+    """The classes of the project of whose instances code uses the text, other than to show it.
+
+    The text of a module holds those of the modules below it, of whatever class.
+    """
+
+    classes: frozenset[ClassRef] = frozenset()
+    has_modules: bool = False
 
 
-def _described_classes(points_to: PointsTo) -> frozenset[ClassRef]:
-    """The classes of the project of whose instances code uses the text, other than to show it."""
+_DESCRIBED: WeakKeyDictionary[PointsTo, _Described] = WeakKeyDictionary()
+
+
+def _described_classes(points_to: PointsTo) -> _Described:
     if points_to not in _DESCRIBED:
-        _DESCRIBED[points_to] = frozenset(_find_described(points_to))
+        _DESCRIBED[points_to] = _find_described(points_to)
     return _DESCRIBED[points_to]
 
 
-def _find_described(points_to: PointsTo) -> Iterator[ClassRef]:
+def _may_be_described(points_to: PointsTo, described: _Described, cls: ClassRef) -> bool:
+    if described.has_modules and points_to.is_module(cls):
+        return True
+    return not points_to.family(cls).isdisjoint(described.classes)
+
+
+def _find_described(points_to: PointsTo) -> _Described:
+    """The least fixed point: a text that ends in the text of a class is used only if that of the class is."""
+    described = _Described()
+    waiting = list(_describing(points_to))
+    while waiting:
+        is_used = [_is_used(points_to, conversion, file, described) for conversion, file, _ in waiting]
+        shown = {
+            reference.base for (_, _, found), used in zip(waiting, is_used, strict=True) if used for reference in found
+        }
+        if not shown:
+            break
+        waiting = [each for each, used in zip(waiting, is_used, strict=True) if not used]
+        classes = {base.cls for base in shown if isinstance(base, Instance)}
+        has_modules = described.has_modules or any(_may_hold_modules(points_to, base) for base in shown)
+        described = _Described(described.classes | classes, has_modules)
+    return described
+
+
+def _may_hold_modules(points_to: PointsTo, base: Base) -> bool:
+    """True if an object may be a module, or one that is below others."""
+    match base:
+        case Instance(cls=cls):
+            return points_to.is_module(cls)
+        case Below(owner=Held(owner=cls, attribute=attribute) as held):
+            return any(each.base != held for each in points_to.of_attribute(cls, attribute))
+    return True
+
+
+def _describing(points_to: PointsTo) -> Iterator[tuple[_Conversion, FileScopes, References]]:
+    """Every conversion that may give the text of an object of the project."""
     for file in filter(None, map(points_to.file, points_to.modules)):
         for conversion in _conversions(file, points_to):
-            found = {each for value in conversion.values for each in _shown_objects(points_to, value, file)}
-            classes = {each.base.cls for each in found if isinstance(each.base, Instance)}
-            if classes and _is_used(points_to, conversion, file):
-                yield from classes
+            values = (_shown_objects(points_to, value, file) for value in conversion.values)
+            if found := frozenset().union(*values):
+                yield conversion, file, found
 
 
 def _has_own_text(points_to: PointsTo, base: object) -> bool:
     if not isinstance(base, Instance):
         return False
     bases = (each for each in points_to.project.mro(base.cls) if isinstance(each, ClassRef))
-    return any(not _TEXT_METHODS.isdisjoint(points_to.project.methods(each) or ()) for each in bases)
+    return any(not TEXT_METHODS.isdisjoint(points_to.project.methods(each) or ()) for each in bases)
 
 
 # Conversions
@@ -191,11 +237,11 @@ def _may_be_template(node: ast.expr, scope: LexicalScope, followed: frozenset[st
 def _of_call(call: ast.Call, file: FileScopes, points_to: PointsTo) -> Iterator[_Conversion]:
     scope = file.scope_of(call)
     for made, method in as_method_calls(call, file, lambda node: points_to.of(node, scope)):
-        if method.attr in _TEXT_METHODS:
+        if method.attr in TEXT_METHODS:
             yield _Conversion(call, (method.value,), _always, of_base=_names_a_class(call, made))
     arguments = (*call.args, *(keyword.value for keyword in call.keywords))
     name = last_name(call.func)
-    if name in _TEXT_METHODS and isinstance(call.func, ast.Attribute):
+    if name in TEXT_METHODS and isinstance(call.func, ast.Attribute):
         owner = call.func.value
         yield _Conversion(call, (owner, *call.args), _always, of_base=is_super(owner, scope))
     elif name in _FILLS and isinstance(call.func, ast.Attribute):
@@ -283,7 +329,7 @@ def _may_bind_text_function(binding: Binding) -> bool:
 
 
 def _is_named_as_text_function(node: ast.expr) -> bool:
-    return isinstance(node, ast.Name | ast.Attribute) and last_name(node) in _TO_TEXT | _TEXT_METHODS
+    return isinstance(node, ast.Name | ast.Attribute) and last_name(node) in _TO_TEXT | TEXT_METHODS
 
 
 def _makes_text(points_to: PointsTo, func: ast.expr, scope: LexicalScope) -> bool:
@@ -301,8 +347,8 @@ def _is_text_function(node: ast.expr, scope: LexicalScope) -> bool:
     if isinstance(node, ast.Name):
         return node.id in _TO_TEXT and scope.binder(node.id) is None
     if isinstance(node, ast.Call) and last_name(node.func) == "methodcaller":
-        return any(isinstance(name, ast.Constant) and name.value in _TEXT_METHODS for name in node.args[:1])
-    return isinstance(node, ast.Attribute) and node.attr in _TEXT_METHODS
+        return any(isinstance(name, ast.Constant) and name.value in TEXT_METHODS for name in node.args[:1])
+    return isinstance(node, ast.Attribute) and node.attr in TEXT_METHODS
 
 
 def _calls_any_of(values: list[ast.expr], points_to: PointsTo, call: ast.Call, scope: LexicalScope) -> bool:
