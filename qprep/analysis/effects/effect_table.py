@@ -38,9 +38,10 @@ from qprep.analysis.effects.effect_kinds import Effect, EffectKind
 from qprep.analysis.effects.handler_notices import is_mode, may_notice
 from qprep.analysis.effects.held_modules import HeldModules
 from qprep.analysis.effects.lexical_scopes import BindingKind
+from qprep.analysis.effects.library_names import ANY_MODULE
 from qprep.analysis.effects.mutations import effects_of
 from qprep.analysis.effects.outside_effects import OutsideEffects
-from qprep.analysis.effects.points_to import ANY_MODULE, PointsTo
+from qprep.analysis.effects.points_to import PointsTo
 from qprep.analysis.values.abstract_values import ClassRef, External, Number, Plain, Tensor, Word, options
 from qprep.foundation.catalogue.module_attributes import LAYER_ATTRIBUTES, NN_MODULE_ATTRIBUTES, OTHER_ATTRIBUTES
 

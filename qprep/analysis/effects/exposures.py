@@ -19,8 +19,8 @@ from qprep.analysis.effects.abstract_objects import (
     References,
 )
 from qprep.analysis.effects.argument_reads import reads_arguments
+from qprep.analysis.effects.definitions import is_torch_container
 from qprep.analysis.effects.made_subclasses import is_run_by_subclass
-from qprep.analysis.effects.points_to import is_torch_container
 from qprep.analysis.effects.text_sinks import is_shown
 from qprep.analysis.symbols.ast_utils import last_name
 from qprep.analysis.values.abstract_values import ClassRef, External

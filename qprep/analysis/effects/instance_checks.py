@@ -9,7 +9,7 @@ from qprep.analysis.values.abstract_values import ClassRef, External
 from qprep.foundation.catalogue.torch_bases import TORCH_BASES
 
 if TYPE_CHECKING:
-    from qprep.analysis.effects.object_queries import ObjectQueries
+    from qprep.analysis.effects.object_queries import MethodQueries
 
 # Of these packages, classes look at the methods of an object: `Callable`, `Hashable`, `SupportsFloat`.
 _BY_METHODS = ("collections.abc.", "typing.", "typing_extensions.")
@@ -18,7 +18,7 @@ _PLAIN_METACLASSES = frozenset(("builtins.type", "abc.ABCMeta", "enum.EnumMeta",
 _ABSTRACT = frozenset(("abc.ABC", "abc.ABCMeta"))
 
 
-def may_have_any_instance(points_to: ObjectQueries, base: Base) -> bool:
+def may_have_any_instance(points_to: MethodQueries, base: Base) -> bool:
     """True if objects of classes that do not inherit from a class may be instances of it; or if it is not known."""
     match base:
         case Named(name=name):
@@ -30,7 +30,7 @@ def may_have_any_instance(points_to: ObjectQueries, base: Base) -> bool:
     return False
 
 
-def _decides(points_to: ObjectQueries, cls: ClassRef) -> bool:
+def _decides(points_to: MethodQueries, cls: ClassRef) -> bool:
     bases = points_to.project.mro(cls)
     names = {each.name for each in bases if isinstance(each, External)}
     if any(name.startswith(_BY_METHODS) and name.rpartition(".")[2] == "Protocol" for name in names):

@@ -15,7 +15,7 @@ from qprep.analysis.effects.abstract_objects import FunctionObject, Named
 from qprep.analysis.effects.class_conditions import may_bind
 from qprep.analysis.effects.lexical_scopes import BindingKind
 from qprep.analysis.effects.listings import lists_names
-from qprep.analysis.effects.points_to import may_be_listed
+from qprep.analysis.effects.reference_sets import may_be_listed
 from qprep.analysis.symbols.ast_utils import last_name
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from qprep.analysis.effects.abstract_objects import Named, Reference, References
 from qprep.analysis.effects.attribute_names import ANY_NAME, patterns_of
-from qprep.analysis.effects.points_to import ANY_MODULE
+from qprep.analysis.effects.library_names import ANY_MODULE
 from qprep.analysis.effects.stored_values import dictionary_owner
 from qprep.analysis.symbols.ast_utils import last_name
 

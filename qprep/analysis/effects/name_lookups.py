@@ -11,7 +11,7 @@ from qprep.analysis.effects.abstract_objects import References
 from qprep.analysis.effects.call_context import CallContext
 from qprep.analysis.effects.effect_search import EffectSearch
 from qprep.analysis.effects.lexical_scopes import BindingKind
-from qprep.analysis.effects.points_to import may_be_listed
+from qprep.analysis.effects.reference_sets import may_be_listed
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,10 +47,27 @@ class CallQueries(Protocol):
         ...
 
 
-class ObjectQueries(Protocol):
-    """The points-to analysis as call sites ask it; `PointsTo` is the implementation."""
+class MethodQueries(Protocol):
+    """Classes, their methods and metaclasses; `Evaluation` is the implementation."""
 
     project: Project
+
+    def method(self, cls: ClassRef, name: str) -> list[LexicalScope]:
+        """The definitions of a method that an instance of a class, or of a subclass, may run."""
+        ...
+
+    def metaclasses(self, cls: ClassRef) -> set[ClassRef | str]:
+        """The metaclasses that a class and its bases name: of the project, or of other packages by their names."""
+        ...
+
+    def has_virtual_subclasses(self, cls: ClassRef) -> bool:
+        """True if the project may register other classes as subclasses of a class."""
+        ...
+
+
+class ObjectQueries(MethodQueries, Protocol):
+    """The points-to analysis as call sites ask it; `PointsTo` is the implementation."""
+
     modules: tuple[str, ...]
     names: NameTable
 
@@ -88,10 +105,6 @@ class ObjectQueries(Protocol):
         """The objects that an attribute of some objects may refer to."""
         ...
 
-    def method(self, cls: ClassRef, name: str) -> list[LexicalScope]:
-        """The definitions of a method that an instance of a class, or of a subclass, may run."""
-        ...
-
     def first_method(self, cls: ClassRef, name: str) -> list[LexicalScope]:
         """The definitions of a method in the class nearest to `cls` that has any."""
         ...
@@ -102,12 +115,4 @@ class ObjectQueries(Protocol):
 
     def may_keep_items(self, cls: ClassRef) -> bool:
         """True if instances of a class, or of a subclass, may be containers, which count as what is put into them."""
-        ...
-
-    def metaclasses(self, cls: ClassRef) -> set[ClassRef | str]:
-        """The metaclasses that a class and its bases name: of the project, or of other packages by their names."""
-        ...
-
-    def has_virtual_subclasses(self, cls: ClassRef) -> bool:
-        """True if the project may register other classes as subclasses of a class."""
         ...

@@ -29,8 +29,8 @@ from qprep.analysis.effects.attribute_listings import names_listed
 from qprep.analysis.effects.exposures import Exposure
 from qprep.analysis.effects.handed_back import RETURNS_SELF
 from qprep.analysis.effects.lexical_scopes import BindingKind, is_super
+from qprep.analysis.effects.library_names import CHILDREN, FETCHES
 from qprep.analysis.effects.method_calls import as_method_calls
-from qprep.analysis.effects.points_to import CHILDREN, FETCHES
 from qprep.analysis.effects.python_classes import OF_CONTAINERS
 from qprep.analysis.effects.silent_calls import may_call
 from qprep.analysis.effects.text_sinks import TEXT_METHODS, Way, is_message, is_shown, is_sink, writes_to_a_stream

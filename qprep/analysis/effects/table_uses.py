@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from qprep.analysis.effects.abstract_objects import Below, Instance, Made, Named, Reference, References
 from qprep.analysis.effects.attribute_listings import names_listed
 from qprep.analysis.effects.exposures import Exposure
-from qprep.analysis.effects.points_to import ANY_MODULE
+from qprep.analysis.effects.library_names import ANY_MODULE
 from qprep.analysis.symbols.ast_utils import last_name
 
 if TYPE_CHECKING:

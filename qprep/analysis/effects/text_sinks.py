@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from qprep.analysis.effects.abstract_objects import ClassObject, FunctionObject, Instance, Named
+from qprep.analysis.effects.abstract_objects import ClassObject, FunctionObject, Instance, Made, Named
 from qprep.analysis.effects.implicit_calls import is_property
 from qprep.analysis.effects.lexical_scopes import BindingKind
 from qprep.analysis.symbols.ast_utils import dotted_text, last_name
-from qprep.analysis.values.abstract_values import ClassRef
+from qprep.analysis.values.abstract_values import ClassRef, External
 
 if TYPE_CHECKING:
     from qprep.analysis.effects.lexical_scopes import FileScopes, LexicalScope
@@ -24,6 +24,7 @@ _SHOWS = frozenset(
 )  # fmt: skip
 _STREAMS = frozenset(("file", "stream"))
 _CONSOLES = frozenset(("sys.stdout", "sys.stderr", "sys.__stdout__", "sys.__stderr__"))
+_NAMESPACES = frozenset(("Namespace", "SimpleNamespace"))  # objects of Python that get their attributes from their user
 _READS_VARIABLES = frozenset(("eval", "exec", "locals", "vars"))
 _JOINS = frozenset(
     (
@@ -124,6 +125,8 @@ def writes_to_a_stream(call: ast.Call) -> bool:
 def is_sink(func: ast.expr, file: FileScopes, points_to: PointsTo) -> bool:
     """True if a callee of another package shows texts to people: `print`, `logger.warning`, and variables for these."""
     scope = file.scope_of(func)
+    if isinstance(func, ast.Attribute) and _may_have_another(func, file, points_to):
+        return False
     home = scope.binder(func.id) if isinstance(func, ast.Name) else None
     if home is None or not isinstance(func, ast.Name):
         return last_name(func) in _SHOWS or dotted_text(func).removesuffix(".write") in _CONSOLES
@@ -135,6 +138,19 @@ def is_sink(func: ast.expr, file: FileScopes, points_to: PointsTo) -> bool:
         return func.id in _SHOWS and not found
     values = [binding.value for binding in bindings if binding.kind is BindingKind.VALUE]
     return len(values) == len(bindings) and all(_is_bound_sink(value, file, points_to) for value in values)
+
+
+def _may_have_another(func: ast.Attribute, file: FileScopes, points_to: PointsTo) -> bool:
+    """True if code of the project may give an object a function of its own under the name of a sink."""
+    for each in points_to.of(func.value, file.scope_of(func)):
+        match each.base:
+            case Made(name=name) if name.rpartition(".")[2] in _NAMESPACES:
+                return True
+            case Instance(cls=cls) | ClassObject(cls=ClassRef() as cls):
+                is_of_package = any(isinstance(base, External) for base in points_to.project.mro(cls))
+                if not is_of_package or any(points_to.names.stores(points_to, func.attr)):
+                    return True
+    return False
 
 
 def _is_bound_sink(value: ast.AST | None, file: FileScopes, points_to: PointsTo) -> bool:

@@ -108,6 +108,13 @@ USED = {
     "own-callable": _CALLABLE + "warn = Warn()\nwarn(str(net))",
     "own-log-in-a-variable": "log = LINES.append\nlog(f'{net}')",
     "own-log-of-a-log": _LOG + "def show(text):\n    log(text)\n\nshow(f'{net}')",
+    "own-log-in-a-namespace": "log = types.SimpleNamespace(info=LINES.append)\nlog.info(str(net))",
+    "own-log-set-on-a-namespace": "log = types.SimpleNamespace()\nlog.info = LINES.append\nlog.info(str(net))",
+    "own-log-set-on-an-object": "class Log:\n    def __init__(self, sink):\n        self.warning = sink\n\n\n"
+    "Log(LINES.append).warning(f'{net}')",
+    "own-log-of-a-class-body": "class Log:\n    info = LINES.append\n\n\nLog.info(str(net))",
+    "own-log-set-on-a-logger": "class Log(logging.Logger):\n    pass\n\n\nlog = Log('a')\nlog.info = LINES.append\n"
+    "log.info(str(net))",
     "returned": _DESCRIBE + "len(describe(net))",
     "returned-in-one-place": _DESCRIBE + "print(describe(net))\nlen(describe(net))",
     "to-a-file": "print(net, file=open('net.txt', 'w'))",
@@ -129,6 +136,7 @@ SHOWN = {
     "by-an-own-function": _SAY + "say(f'{net}')",
     "by-own-functions": _SAY + _DEEP + "show(repr(net))",
     "by-an-own-method": "class Log:\n    def info(self, text):\n        print(text)\n\nLog().info(f'{net}')",
+    "by-a-method-of-a-base": "class Log(logging.Logger):\n    pass\n\n\nLog('a').info(f'{net}')",
     "returned-and-printed": _DESCRIBE + "print(describe(net))\nlogger.info(describe(net))",
     "returned-to-nobody": _DESCRIBE + "describe(net)",
     "raised": "if not net.training:\n    raise ValueError(f'wrong: {net}')",

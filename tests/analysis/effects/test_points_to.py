@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qprep.analysis.effects import points_to
+from qprep.analysis.effects import fixpoint, module_definitions
 from qprep.analysis.effects.abstract_objects import (
     ANYTHING,
     MANY,
@@ -253,7 +253,7 @@ Table().use(Net(), nn.Tanh())
 
 def test_a_method_of_self_gets_its_own_arguments_however_deep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     table = table_of(tmp_path, _OWN_CALL)
-    monkeypatch.setattr(points_to, "MAX_DEPTH", 1)  # so that nothing is known of `self` when the call is read
+    monkeypatch.setattr(fixpoint, "MAX_DEPTH", 1)  # so that nothing is known of `self` when the call is read
     assert names_of(probed(table)) == {"Net"}
 
 
@@ -284,7 +284,7 @@ def test_a_key_is_not_what_it_is_looked_up_by(tmp_path: Path) -> None:
 
 
 def test_what_is_looked_up_in_many_modules_is_not_followed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(points_to, "MAX_MODULES", 1)
+    monkeypatch.setattr(module_definitions, "MAX_MODULES", 1)
     table = table_of(tmp_path, _FETCHED.format("getattr(sys.modules[name], name)"), {"other.py": "x = 1\n"})
     assert names_of(probed(table)) == {"sys.modules.*"}
 
