@@ -171,7 +171,7 @@ def _may_hold_modules(points_to: PointsTo, base: Base) -> bool:
     match base:
         case Instance(cls=cls):
             return points_to.is_module(cls)
-        case Below(owner=Held(owner=cls, attribute=attribute) as held):
+        case Below(owner=Held(owner=ClassRef() as cls, attribute=str(attribute)) as held):
             return any(each.base != held for each in points_to.of_attribute(cls, attribute))
     return True
 

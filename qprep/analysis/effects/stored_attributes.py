@@ -19,6 +19,7 @@ from qprep.analysis.effects.kept_values import kept_by_callees, kept_in_attribut
 from qprep.analysis.effects.lexical_scopes import LexicalScope, assigned_value
 from qprep.analysis.effects.library_names import ROOTS
 from qprep.analysis.effects.object_items import results_of_methods
+from qprep.analysis.effects.python_classes import may_keep
 from qprep.analysis.effects.reference_sets import union
 from qprep.analysis.effects.stored_values import AttributeStore
 from qprep.analysis.effects.value_keys import ComputedKey, GivenKey, KeptKey
@@ -66,7 +67,7 @@ def attached_to(evaluation: Evaluation, holder: str) -> References:
         if store.owner is not None and may_be_of(evaluation.get(store.owner, store.scope), holder):
             found |= union(evaluation.get(value, store.scope) for value in store.values)
     for value, node, where in evaluation.set_outside_of_methods:
-        if kept := evaluation.get(value, where):
+        if may_keep(holder, node.attr) and (kept := evaluation.get(value, where)):
             found |= kept if may_be_of(evaluation.get(node.value, where), holder) else NOTHING
     return found
 

@@ -208,12 +208,21 @@ def _is_only_shown(name: str, scope: LexicalScope, points_to: PointsTo, way: Way
 
 
 def _is_list(name: ast.Name, file: FileScopes) -> bool:
-    """True for a variable of a function that holds a list which was made there."""
+    """True for a variable that holds a list which was made for it, and which has no other name from the start."""
     home = file.scope_of(name).binder(name.id)
     return home is not None and all(
-        binding.kind is BindingKind.VALUE and isinstance(binding.value, ast.List | ast.ListComp)
+        binding.kind is BindingKind.VALUE
+        and isinstance(binding.value, ast.List | ast.ListComp)
+        and _is_for_one_name(file.parents.get(binding.value))
         for binding in home.bindings[name.id]
     )
+
+
+def _is_for_one_name(statement: ast.AST | None) -> bool:
+    match statement:
+        case ast.Assign(targets=[ast.Name()]) | ast.AnnAssign() | ast.AugAssign():
+            return True
+    return False
 
 
 def _are_results_shown(scope: LexicalScope, points_to: PointsTo, way: Way) -> bool:
@@ -221,7 +230,7 @@ def _are_results_shown(scope: LexicalScope, points_to: PointsTo, way: Way) -> bo
 
     Of what Python calls by itself, the text of an object is known, wherever it is made.
     """
-    if not scope.is_function or getattr(scope.node, "decorator_list", ()):
+    if not scope.is_function or getattr(scope.node, "decorator_list", None):
         return False
     if scope.name in TEXT_METHODS and scope.owner is not None:
         return not way.is_described(scope.owner)

@@ -275,11 +275,13 @@ class Project:
         return imported.pop() if len(imported) == 1 else None
 
     def _is_exported(self, module: str, surface: Outline, name: str) -> bool:
-        """True if `from module import *` certainly takes a name that the module imports."""
+        """True if `from module import *` certainly takes what the module imports by a name."""
+        index = self.index(module)
+        if index is None or name in index.rebound or name in index.alternatives:
+            return False
         if "__all__" not in surface.values and "__all__" not in surface.imports:
             return not name.startswith("_")
-        index = self.index(module)
-        listed = index.values.get("__all__") if index is not None else None
+        listed = index.values.get("__all__")
         return isinstance(listed, ast.List | ast.Tuple) and any(
             isinstance(each, ast.Constant) and each.value == name for each in listed.elts
         )
