@@ -88,4 +88,5 @@ class HeldModules:
         names = (name for name in self.analysis.attributes_of(cls).names if self.points_to.may_keep(cls, name))
         held = [self.points_to.of_attribute(cls, name) for name in names]
         items = self.points_to.given_to(cls) if self.points_to.is_container(cls) else frozenset()
-        return frozenset().union(*held, items, self.points_to.set_by_computed_names(cls))
+        outside = self.points_to.set_by_computed_names(cls) | self.points_to.set_from_outside(cls)
+        return frozenset().union(*held, items, outside)
