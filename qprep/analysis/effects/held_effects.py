@@ -123,7 +123,7 @@ class HeldEffects:
                 reaches = self._targets.has_children_of(base, family) or self._targets.contains_object(owner, content)
                 if not any(self._targets.admits(target.tests, cls) for cls in content):
                     return False
-                return reaches or self._holds(owner, target.tests, family, attribute, made)
+                return reaches or self._holds(base, target.tests, family, attribute, made)
             case Made(name=name, place=where):
                 return (base in made if where is not None else name in content) and self._targets.admits(
                     target.tests, name
@@ -156,7 +156,7 @@ class HeldEffects:
 
     def _holds(
         self,
-        owner: object,
+        below: Below,
         tests: Collection[Test],
         family: Collection[ClassRef],
         attribute: str | None,
@@ -166,11 +166,14 @@ class HeldEffects:
 
         The module passes some tests.
         """
+        owner = below.owner
         holder = owner.cls if isinstance(owner, Instance) else owner.name if isinstance(owner, Made) else None
         inside = self._source.held_modules.contents(holder) if holder is not None else None
         if inside is None:
             return isinstance(owner, Made)
-        for base in inside.objects:
+        held = self._source.held_modules
+        children = held.children(owner.cls) if below.is_direct and isinstance(owner, Instance) else None
+        for base in inside.objects if children is None else children:
             match base:
                 case Held(owner=where, attribute=name) if base in made or (where in family and name == attribute):
                     return True

@@ -5,11 +5,24 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from qprep.analysis.effects.abstract_objects import Anything, Base, Held, Instance, Made, References
+from qprep.analysis.effects.abstract_objects import (
+    Anything,
+    Base,
+    ClassObject,
+    FunctionObject,
+    Held,
+    Holder,
+    Instance,
+    Made,
+    Named,
+    References,
+)
 from qprep.analysis.effects.class_facts import ModuleClass
 from qprep.analysis.effects.points_to import PointsTo
 from qprep.analysis.interpreter.protocol import Analysis
 from qprep.analysis.values.abstract_values import ClassRef
+
+_OTHERS = (ClassObject, FunctionObject, Holder, Named)  # none of them is a module of these files
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +77,16 @@ class HeldModules:
             waiting += new
         return Contents(frozenset(classes), frozenset(objects))
 
+    def children(self, holder: ClassRef) -> frozenset[Base] | None:
+        """What may be a child of an instance of a class, or of a related class; None where any module may be one."""
+        held = (each.base for cls in self.points_to.family(holder) for each in self._held(cls))
+        found = frozenset(base for base in held if not isinstance(base, _OTHERS))
+        return found if all(isinstance(base, Instance | Made | Held) for base in found) else None
+
     def _held(self, cls: ClassRef) -> References:
         """The values that instances of a class hold as attributes, or as items."""
         names = (name for name in self.analysis.attributes_of(cls).names if self.points_to.may_keep(cls, name))
         held = [self.points_to.of_attribute(cls, name) for name in names]
         items = self.points_to.given_to(cls) if self.points_to.is_container(cls) else frozenset()
-        return frozenset().union(*held, items, self.points_to.set_by_computed_names(cls))
+        outside = self.points_to.set_by_computed_names(cls) | self.points_to.set_from_outside(cls)
+        return frozenset().union(*held, items, outside)

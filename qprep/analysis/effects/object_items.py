@@ -21,6 +21,7 @@ from qprep.analysis.effects.abstract_objects import (
 )
 from qprep.analysis.effects.definitions import is_torch_container
 from qprep.analysis.effects.evaluation import Evaluation
+from qprep.analysis.effects.library_names import CHILDREN
 from qprep.analysis.effects.listings import is_module_in, module_beside
 from qprep.analysis.effects.reference_sets import classes_in, classes_of, union
 from qprep.analysis.effects.value_keys import GivenKey, ResultKey
@@ -28,12 +29,31 @@ from qprep.analysis.effects.value_keys import GivenKey, ResultKey
 
 def item_of(evaluation: Evaluation, references: References, name: str, loop: ast.AST | None) -> References:
     """The values that a loop gives a variable: of a pair of name and module, the name is a text only."""
-    found = items_of(evaluation, references)
+    listed = _listed_children(evaluation, references, loop)
+    found = items_of(evaluation, references - listed) | listed
     if module_beside(name, loop) is not None:
         return frozenset(each for each in found if isinstance(each.base, ChildName | Anything))
     if not is_module_in(loop, name):
         return found
     return frozenset(each for each in found if not isinstance(each.base, ChildName))
+
+
+def _listed_children(evaluation: Evaluation, references: References, loop: ast.AST | None) -> References:
+    """The modules that a loop over `net.children()` gives one by one: no module further down is an item of these."""
+    match loop:
+        case (
+            ast.For(iter=ast.Call(func=ast.Attribute(attr=name)))
+            | ast.comprehension(iter=ast.Call(func=ast.Attribute(attr=name)))
+        ) if name in CHILDREN and not any(map(evaluation.has_method, CHILDREN)):
+            return frozenset(each for each in references if _is_below_module(evaluation, each.base))
+    return NOTHING
+
+
+def _is_below_module(evaluation: Evaluation, base: Base) -> bool:
+    match base:
+        case Below(owner=Instance(cls=cls)):
+            return evaluation.is_module(cls)
+    return False
 
 
 def items_of(evaluation: Evaluation, references: References) -> References:

@@ -11,7 +11,10 @@ from weakref import WeakKeyDictionary
 
 from qprep.analysis.effects.abstract_objects import (
     NOTHING,
+    Base,
+    Below,
     FunctionObject,
+    Held,
     Instance,
     Named,
     References,
@@ -32,7 +35,7 @@ from qprep.analysis.effects.text_functions import (
     may_be_held,
     names_of_text_functions,
 )
-from qprep.analysis.effects.text_sinks import is_message, is_shown, is_sink, writes_to_a_stream
+from qprep.analysis.effects.text_sinks import Way, is_message, is_shown, is_sink, writes_to_a_stream
 from qprep.analysis.symbols.ast_utils import last_name
 from qprep.analysis.values.abstract_values import ClassRef
 
@@ -90,10 +93,10 @@ def _children(points_to: PointsTo, value: ast.expr, file: FileScopes) -> Referen
 def _exposed(points_to: PointsTo, conversion: _Conversion, value: ast.expr, file: FileScopes) -> References:
     """The modules that a text names which code uses; none if only people read it."""
     owner = _class_described(file.scope_of(conversion.node))
-    if owner is not None and points_to.family(owner).isdisjoint(_described_classes(points_to)):
+    if owner is not None and points_to.family(owner).isdisjoint(_described_classes(points_to).classes):
         return NOTHING
     named = _named_in(points_to, conversion, value, file)
-    return named if named and _is_used(points_to, conversion, file) else NOTHING
+    return named if named and _is_used(points_to, conversion, file, _described_classes(points_to)) else NOTHING
 
 
 def _named_in(points_to: PointsTo, conversion: _Conversion, value: ast.expr, file: FileScopes) -> References:
@@ -103,8 +106,9 @@ def _named_in(points_to: PointsTo, conversion: _Conversion, value: ast.expr, fil
     return points_to.below(frozenset(plain))
 
 
-def _is_used(points_to: PointsTo, conversion: _Conversion, file: FileScopes) -> bool:
-    is_for_people = not conversion.is_written and is_shown(conversion.node, file, points_to)
+def _is_used(points_to: PointsTo, conversion: _Conversion, file: FileScopes, described: _Described) -> bool:
+    way = Way(partial(_may_be_described, points_to, described))
+    is_for_people = not conversion.is_written and is_shown(conversion.node, file, points_to, way)
     return not is_for_people and conversion.is_certain()
 
 
@@ -116,23 +120,67 @@ def _class_described(scope: LexicalScope) -> ClassRef | None:
     return scope.owner if scope.name in TEXT_METHODS else None
 
 
-_DESCRIBED: WeakKeyDictionary[PointsTo, frozenset[ClassRef]] = WeakKeyDictionary()
+@dataclass(frozen=True, slots=True)
+class _Described:
+    """The classes of the project of whose instances code uses the text, other than to show it.
+
+    The text of a module holds those of the modules below it, of whatever class.
+    """
+
+    classes: frozenset[ClassRef] = frozenset()
+    has_modules: bool = False
 
 
-def _described_classes(points_to: PointsTo) -> frozenset[ClassRef]:
-    """The classes of the project of whose instances code uses the text, other than to show it."""
+_DESCRIBED: WeakKeyDictionary[PointsTo, _Described] = WeakKeyDictionary()
+
+
+def _described_classes(points_to: PointsTo) -> _Described:
     if points_to not in _DESCRIBED:
-        _DESCRIBED[points_to] = frozenset(_find_described(points_to))
+        _DESCRIBED[points_to] = _find_described(points_to)
     return _DESCRIBED[points_to]
 
 
-def _find_described(points_to: PointsTo) -> Iterator[ClassRef]:
+def _may_be_described(points_to: PointsTo, described: _Described, cls: ClassRef) -> bool:
+    if described.has_modules and points_to.is_module(cls):
+        return True
+    return not points_to.family(cls).isdisjoint(described.classes)
+
+
+def _find_described(points_to: PointsTo) -> _Described:
+    """The least fixed point: a text that ends in the text of a class is used only if that of the class is."""
+    described = _Described()
+    waiting = list(_describing(points_to))
+    while waiting:
+        is_used = [_is_used(points_to, conversion, file, described) for conversion, file, _ in waiting]
+        shown = {
+            reference.base for (_, _, found), used in zip(waiting, is_used, strict=True) if used for reference in found
+        }
+        if not shown:
+            break
+        waiting = [each for each, used in zip(waiting, is_used, strict=True) if not used]
+        classes = {base.cls for base in shown if isinstance(base, Instance)}
+        has_modules = described.has_modules or any(_may_hold_modules(points_to, base) for base in shown)
+        described = _Described(described.classes | classes, has_modules)
+    return described
+
+
+def _may_hold_modules(points_to: PointsTo, base: Base) -> bool:
+    """True if an object may be a module, or one that is below others."""
+    match base:
+        case Instance(cls=cls):
+            return points_to.is_module(cls)
+        case Below(owner=Held(owner=ClassRef() as cls, attribute=str(attribute)) as held):
+            return any(each.base != held for each in points_to.of_attribute(cls, attribute))
+    return True
+
+
+def _describing(points_to: PointsTo) -> Iterator[tuple[_Conversion, FileScopes, References]]:
+    """Every conversion that may give the text of an object of the project."""
     for file in filter(None, map(points_to.file, points_to.modules)):
         for conversion in _conversions(file, points_to):
-            found = {each for value in conversion.values for each in shown_objects(points_to, value, file)}
-            classes = {each.base.cls for each in found if isinstance(each.base, Instance)}
-            if classes and _is_used(points_to, conversion, file):
-                yield from classes
+            values = (shown_objects(points_to, value, file) for value in conversion.values)
+            if found := frozenset().union(*values):
+                yield conversion, file, found
 
 
 # Conversions

@@ -121,8 +121,11 @@ class PointsTo(Evaluation):
         """The values of attributes of instances of a class that code sets by names which are not written out."""
         return self.get(ComputedKey(cls))
 
-    def set_from_outside(self, holder: str) -> References:
-        """The values of attributes of objects of a class of another package, by any name."""
+    def set_from_outside(self, holder: ClassRef | str) -> References:
+        """The values that code outside gives attributes of objects of a class, by any name.
+
+        Of a class of the project, those count whose object is known to be of it: what it may be is read by name.
+        """
         return self.get(AttachedKey(holder))
 
     def given_to(self, cls: ClassRef) -> References:

@@ -19,7 +19,8 @@ from qprep.analysis.effects.kept_values import kept_by_callees, kept_in_attribut
 from qprep.analysis.effects.lexical_scopes import LexicalScope
 from qprep.analysis.effects.library_names import ROOTS
 from qprep.analysis.effects.object_items import results_of_methods
-from qprep.analysis.effects.reference_sets import union
+from qprep.analysis.effects.python_classes import may_keep
+from qprep.analysis.effects.reference_sets import classes_of, union
 from qprep.analysis.effects.stored_values import AttributeStore
 from qprep.analysis.effects.value_keys import ComputedKey, GivenKey, KeptKey
 from qprep.analysis.values.abstract_values import ClassRef, External
@@ -58,15 +59,30 @@ def _set_by_name(evaluation: Evaluation, attribute: str, family: frozenset[Class
     return found
 
 
-def attached_to(evaluation: Evaluation, holder: str) -> References:
-    """The values of attributes of objects of a class of another package."""
+def attached_to(evaluation: Evaluation, holder: ClassRef | str) -> References:
+    """The values that code outside gives attributes of objects of a class."""
+    if isinstance(holder, ClassRef):
+        return _attached_to_instances(evaluation, evaluation.family(holder))
     found = evaluation.get(ComputedKey(holder))
     for store in evaluation.stores.named_stores():
         if store.owner is not None and may_be_of(evaluation.get(store.owner, store.scope), holder):
             found |= union(evaluation.get(value, store.scope) for value in store.values)
     for value, node, where in evaluation.set_outside_of_methods:
-        if kept := evaluation.get(value, where):
+        if may_keep(holder, node.attr) and (kept := evaluation.get(value, where)):
             found |= kept if may_be_of(evaluation.get(node.value, where), holder) else NOTHING
+    return found
+
+
+def _attached_to_instances(evaluation: Evaluation, family: frozenset[ClassRef]) -> References:
+    found = NOTHING
+    for store in evaluation.stores.named_stores():
+        if store.owner is not None and not family.isdisjoint(
+            classes_of(evaluation.get(store.owner, store.scope)),
+        ):
+            found |= union(evaluation.get(value, store.scope) for value in store.values)
+    for value, node, where in evaluation.set_outside_of_methods:
+        if not family.isdisjoint(classes_of(evaluation.get(node.value, where))):
+            found |= evaluation.get(value, where)
     return found
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from qprep.analysis.effects.abstract_objects import ClassObject, FunctionObject, Instance, Made, Named
 from qprep.analysis.effects.implicit_calls import is_property
 from qprep.analysis.effects.lexical_scopes import BindingKind
+from qprep.analysis.effects.text_functions import TEXT_METHODS
 from qprep.analysis.symbols.ast_utils import dotted_text, last_name
 from qprep.analysis.values.abstract_values import ClassRef, External
 
@@ -46,7 +48,30 @@ _PASSED = (
     ast.Starred, ast.Subscript, ast.Tuple, ast.keyword,
 )  # fmt: skip
 
-_Followed = frozenset[tuple["LexicalScope", str]]
+_GROWS = frozenset(("append", "extend", "insert"))
+
+
+def _any_class(_: ClassRef) -> bool:
+    return True
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """What is known on the way of a text to its ends.
+
+    `is_described` says whether code may use the text of an instance of a class, other than to show it; `followed` are
+    the variables and functions that the text has passed through.
+    """
+
+    is_described: Callable[[ClassRef], bool] = _any_class
+    followed: frozenset[tuple[LexicalScope, str]] = frozenset()
+
+    def through(self, scope: LexicalScope, name: str) -> Way:
+        """The way behind a variable, or behind the results of a function, which have no name."""
+        return replace(self, followed=self.followed | {(scope, name)})
+
+
+_WITHOUT_CLASSES = Way()
 
 
 def is_message(node: ast.AST, file: FileScopes) -> bool:
@@ -57,25 +82,31 @@ def is_message(node: ast.AST, file: FileScopes) -> bool:
     return isinstance(current, ast.Raise | ast.Assert)
 
 
-def is_shown(node: ast.AST, file: FileScopes, points_to: PointsTo, followed: _Followed = frozenset()) -> bool:
-    """True if a text ends in messages for people, or nowhere. `followed`: the variables on the way to it.
+def is_shown(node: ast.AST, file: FileScopes, points_to: PointsTo, way: Way = _WITHOUT_CLASSES) -> bool:
+    """True if a text ends in messages for people, or nowhere.
 
     What a function of the project does with a text is read in its body, whatever its name is.
     """
     current = node
     while (parent := file.parents.get(current)) is not None:
         match parent:
+            case ast.Call(func=ast.Attribute(value=ast.Name() as target, attr=name) as func) if (
+                name in _GROWS and isinstance(file.parents.get(parent), ast.Expr)
+            ):
+                if func is current:
+                    return True  # a list that holds the text gets another item
+                return _is_list(target, file) and _is_only_shown(target.id, file.scope_of(target), points_to, way)
             case ast.Call(func=func) if func is not current and not _is_text_method(parent):
-                return _is_shown_by(parent, current, file, points_to, followed)
+                return _is_shown_by(parent, current, file, points_to, way)
             case ast.Call(func=func):
                 if last_name(func) not in _JOINS:
                     return isinstance(file.parents.get(parent), ast.Raise)
             case ast.Raise() | ast.Assert() | ast.Expr():
                 return True
             case ast.Assign(targets=[ast.Name() as target]) | ast.AugAssign(target=ast.Name() as target):
-                return _is_only_shown(target.id, file.scope_of(target), points_to, followed)
+                return _is_only_shown(target.id, file.scope_of(target), points_to, way)
             case ast.Return():
-                return _are_results_shown(file.scope_of(parent), points_to, followed)
+                return _are_results_shown(file.scope_of(parent), points_to, way)
             case _ if not isinstance(parent, _PASSED):
                 return False
         current = parent
@@ -134,7 +165,7 @@ def _is_text_method(call: ast.Call) -> bool:
     return last_name(call.func) in _JOINS
 
 
-def _is_shown_by(call: ast.Call, argument: ast.AST, file: FileScopes, points_to: PointsTo, followed: _Followed) -> bool:
+def _is_shown_by(call: ast.Call, argument: ast.AST, file: FileScopes, points_to: PointsTo, way: Way) -> bool:
     """True if what is called does no more with an argument than to show it."""
     if isinstance(file.parents.get(call), ast.Raise):
         return True
@@ -147,7 +178,7 @@ def _is_shown_by(call: ast.Call, argument: ast.AST, file: FileScopes, points_to:
             for function in functions
             for name in points_to.calls.parameters_of(call, file.scope_of(call), function, value)
         ]
-        return bool(bound) and all(_is_only_shown(name, function, points_to, followed) for function, name in bound)
+        return bool(bound) and all(_is_only_shown(name, function, points_to, way) for function, name in bound)
     if any(isinstance(base, ClassObject) and isinstance(base.cls, ClassRef) for base in callees):
         return False
     return is_sink(call.func, file, points_to) and not writes_to_a_stream(call)
@@ -161,31 +192,53 @@ def _functions(base: object, points_to: PointsTo) -> Iterator[LexicalScope]:
         yield from points_to.method(base.cls, "__call__")
 
 
-def _is_only_shown(name: str, scope: LexicalScope, points_to: PointsTo, followed: _Followed) -> bool:
+def _is_only_shown(name: str, scope: LexicalScope, points_to: PointsTo, way: Way) -> bool:
     """True if a function has a variable for texts of which each is shown, wherever it is read."""
     home = scope.binder(name)
     if home is None or not home.is_function or name in home.outer_names:
         return False
-    if (home, name) in followed:
+    if (home, name) in way.followed:
         return True
     names = [part for part in ast.walk(home.node) if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Load)]
     if any(part.id in _READS_VARIABLES for part in names):
         return False
     file = home.file
     reads = [part for part in names if part.id == name and file.scope_of(part).binder(part.id) is home]
-    return all(is_shown(read, file, points_to, followed | {(home, name)}) for read in reads)
+    return all(is_shown(read, file, points_to, way.through(home, name)) for read in reads)
 
 
-def _are_results_shown(scope: LexicalScope, points_to: PointsTo, followed: _Followed) -> bool:
-    """True if the project calls a function and shows each of its results; what Python calls by itself is not known."""
-    if not scope.is_function or scope.name.startswith("__") or is_property(scope):
+def _is_list(name: ast.Name, file: FileScopes) -> bool:
+    """True for a variable that holds a list which was made for it, and which has no other name from the start."""
+    home = file.scope_of(name).binder(name.id)
+    return home is not None and all(
+        binding.kind is BindingKind.VALUE
+        and isinstance(binding.value, ast.List | ast.ListComp)
+        and _is_for_one_name(file.parents.get(binding.value))
+        for binding in home.bindings[name.id]
+    )
+
+
+def _is_for_one_name(statement: ast.AST | None) -> bool:
+    match statement:
+        case ast.Assign(targets=[ast.Name()]) | ast.AnnAssign() | ast.AugAssign():
+            return True
+    return False
+
+
+def _are_results_shown(scope: LexicalScope, points_to: PointsTo, way: Way) -> bool:
+    """True if the project calls a function and shows each of its results.
+
+    Of what Python calls by itself, the text of an object is known, wherever it is made.
+    """
+    if not scope.is_function or getattr(scope.node, "decorator_list", None):
         return False
-    if (scope, "") in followed:
+    if scope.name in TEXT_METHODS and scope.owner is not None:
+        return not way.is_described(scope.owner)
+    if scope.name.startswith("__") or is_property(scope):
+        return False
+    if (scope, "") in way.followed:
         return True
-    if getattr(scope.node, "decorator_list", ()):
-        return False
     uses = points_to.calls.uses(scope)
     if uses.unknown or uses.loose or uses.stored or not uses.direct:
         return False
-    inner = followed | {(scope, "")}
-    return all(is_shown(call, where.file, points_to, inner) for call, where in uses.direct)
+    return all(is_shown(call, where.file, points_to, way.through(scope, "")) for call, where in uses.direct)

@@ -58,9 +58,9 @@ class ComputedKey:
 
 @dataclass(frozen=True, slots=True)
 class AttachedKey:
-    """Values of attributes of objects of another package's class."""
+    """Values that code outside gives attributes of objects of a class."""
 
-    holder: str
+    holder: ClassRef | str
 
 
 @dataclass(frozen=True, slots=True)

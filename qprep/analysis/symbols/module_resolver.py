@@ -253,12 +253,38 @@ class Project:
             return FunctionRef(module, trail) if rest in surface.classes[first].methods else None
         if first in surface.imports:
             return surface.imports[first] + (f".{rest}" if rest else "")
+        given = self._given_by_stars(surface, first)
+        return given + (f".{rest}" if rest else "") if given is not None else None
+
+    def _given_by_stars(self, surface: Outline, name: str) -> str | None:
+        """The dotted name that a module has from a file of which it takes all names; None if it is not clear.
+
+        A name that such a file imports from another package counts if no other of these files has a different one.
+        """
+        imported: set[str] = set()
         for star in surface.stars:
-            if self._lacks(star, first) or self.surface(star) is None:
+            if self._lacks(star, name) or (given := self.surface(star)) is None:
                 continue
-            if not isinstance(self.resolve(f"{star}.{first}"), External):
-                return f"{star}.{trail}"
-        return None
+            found = self.resolve(f"{star}.{name}")
+            if not isinstance(found, External):
+                return f"{star}.{name}"
+            if name in given.values:
+                return None
+            if found.name != f"{star}.{name}" and self._is_exported(star, given, name):
+                imported.add(found.name)
+        return imported.pop() if len(imported) == 1 else None
+
+    def _is_exported(self, module: str, surface: Outline, name: str) -> bool:
+        """True if `from module import *` certainly takes what the module imports by a name."""
+        index = self.index(module)
+        if index is None or name in index.rebound or name in index.alternatives:
+            return False
+        if "__all__" not in surface.values and "__all__" not in surface.imports:
+            return not name.startswith("_")
+        listed = index.values.get("__all__")
+        return isinstance(listed, ast.List | ast.Tuple) and any(
+            isinstance(each, ast.Constant) and each.value == name for each in listed.elts
+        )
 
     def _lacks(self, module: str, name: str) -> bool:
         """True if it is clear that a module cannot give a class, a function or an import of a name.
@@ -369,16 +395,13 @@ class Project:
             return f"{module}.{name}"
         if name in surface.imports:
             return surface.imports[name]
-        for star in surface.stars:
-            is_torch = star.startswith("torch")
-            if not is_torch and self._lacks(star, name):
-                continue
-            if self.surface(star) is None:
-                if is_torch:
-                    return f"{star}.{name}"
-            elif not isinstance(self.resolve(f"{star}.{name}"), External):
-                return f"{star}.{name}"
-        return f"builtins.{name}"
+        given = self._given_by_stars(surface, name)
+        of_torch = next(
+            (star for star in surface.stars if star.startswith("torch") and self.surface(star) is None), None
+        )
+        if given is None and of_torch is not None:
+            given = f"{of_torch}.{name}"
+        return given or f"builtins.{name}"
 
     def mro(self, ref: ClassRef) -> tuple[Kind, ...]:
         """The class and its bases, nearest first: ClassRefs of the project, Externals of other packages."""

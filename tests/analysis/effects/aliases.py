@@ -16,6 +16,8 @@ _SET_BY_KEYWORD = (
 )
 
 # name → (code before the function, its body)
+_W = "class W(nn.Module):\n    def __init__(self):\n        super().__init__()\n"
+
 ALIASES = {
     "setattr": (
         "class O: pass\n",
@@ -726,6 +728,35 @@ ALIASES = {
         "class W(nn.Module):\n    def __init__(self, inner):\n        super().__init__(); self.inner = inner\n",
         "w = W(W(m.act))\nfor c in w.modules(): c.register_forward_hook(H)",
     ),
+    "own-child-set": (_W, "w = W(); w.a = m.act\nfor c in w.children(): c.register_forward_hook(H)"),
+    "own-child-by-name": (_W, 'w = W(); w.add_module("a", m.act)\nfor c in w.children(): c.register_forward_hook(H)'),
+    "own-child-computed": (
+        _W,
+        "w = W(); setattr(w, 'a' + str(1), m.act)\nfor c in w.children(): c.register_forward_hook(H)",
+    ),
+    "own-child-in-table": (_W, "w = W(); w._modules['a'] = m.act\nfor c in w.children(): c.register_forward_hook(H)"),
+    "own-child-of-subclass": (
+        _W + "class V(W):\n    def __init__(self, q):\n        super().__init__(); self.q = q\n",
+        "def f(w: W):\n    for c in w.children(): c.register_forward_hook(H)\nf(V(m.act))",
+    ),
+    "own-child-of-itself": (
+        _W + "    def go(self):\n        for n, c in self.named_children(): c.register_forward_hook(H)\n"
+        "class V(W):\n    def __init__(self, q):\n        super().__init__(); self.q = q\n",
+        "V(m.act).go()",
+    ),
+    "own-child-twice": (
+        _W,
+        (
+            "w = W(); w.a = nn.Sequential(m.act)\n"
+            "for c in w.children():\n    for d in c.children(): d.register_forward_hook(H)"
+        ),
+    ),
+    "own-child-own-listing": (
+        _W + "    def children(self):\n        return [[self.inner]]\n",
+        "w = W(); w.inner = m.act\nfor c in w.children():\n    for d in c: d.register_forward_hook(H)",
+    ),
+    "own-child-of-another": (_W, "w = W(); w.a = m\nfor c in w.children(): c.act.register_forward_hook(H)"),
+    "own-child-pair": (_W, "w = W(); w.a = m.act\nfor pair in w.named_children(): pair[1].register_forward_hook(H)"),
     "own-seqch": ("", "s = nn.Sequential(m.fc, m.act)\nfor c in s.children(): c.register_forward_hook(H)"),
     "own-seqmods": ("", "s = nn.Sequential(m.fc, m.act)\nfor c in s.modules(): c.register_forward_hook(H)"),
     "own-seqit": ("", "s = nn.Sequential(m.fc, m.act)\nfor c in s: c.register_forward_hook(H)"),

@@ -46,8 +46,30 @@ _OWN = "class Own(Net):\n    def __repr__(self):\n"
 _SAY = "def say(text, end='.'):\n    message = text + end\n    print(message)\n\n\n"
 _DEEP = "def show(text):\n    say(f'{text}', end='')\n\n\n"
 _DESCRIBE = "def describe(model):\n    return f'a model: {model}'\n\n\n"
+_REPR = "def show(model):\n    parts = []\n    for name in ('act', 'drop'):\n"
+_REPR += "        parts.append(f'{name}={getattr(model, name)}')\n    return ', '.join(parts)\n\n\n"
+_SHOWING = _REPR + "class Shown(Net):\n    def __repr__(self):\n        return show(self)\n\n\n"
+_INNER = "class Inner:\n    def __init__(self, part):\n        self.part = part\n\n"
+_INNER += "    def __str__(self):\n        return f'of {self.part}'\n\n\n"
+_OUTER = "class Outer:\n    def __init__(self, inner):\n        self.inner = inner\n\n"
+_OUTER += "    def __repr__(self):\n        return f'in {self.inner}'\n\n\nouter = Outer(Inner(net))\n"
 
 USED = {
+    "list-of-texts": "texts = []\ntexts.append(f'{net}')\nlen(texts[0])",
+    "list-of-texts-of-a-function": "def f(x):\n    texts = []\n    texts.append(str(x))\n    return len(texts[0])\n\n"
+    "f(net)",
+    "list-of-texts-of-a-caller": "def f(x, texts):\n    texts.append(str(x))\n\nmine = []\nf(net, mine)\nlen(mine[0])",
+    "list-of-texts-given-away": "def f(x):\n    texts = []\n    texts.append(str(x))\n    LINES.extend(texts)\n\n"
+    "f(net)",
+    "list-of-texts-that-is-another": "def f(x):\n    texts = LINES\n    texts.append(str(x))\n\nf(net)",
+    "list-of-texts-of-two-names": "def f(x):\n    one = two = []\n    one.append(str(x))\n    return len(two[0])\n\n"
+    "f(net)",
+    "list-of-texts-of-an-expression": "def f(x):\n    LINES.append(texts := [])\n    texts.append(str(x))\n\nf(net)",
+    "own-text-by-a-function": _SHOWING + "len(repr(Shown()))",
+    "own-text-by-a-function-of-a-subclass": _SHOWING + "class Last(Shown):\n    pass\n\nlen(f'{Last()}')",
+    "own-text-by-a-function-below-another": _SHOWING + "len(str(nn.Sequential(Shown(), net)))",
+    "own-text-of-an-inner-object": _INNER + _OUTER + "len(repr(outer))",
+    "own-text-of-an-inner-object-alone": _INNER + _OUTER + "len(str(outer.inner))",
     "template-in-a-variable": 'form = "model: {}"\nlen(form.format(net))',
     "template-in-a-variable-by-key": 'form = "{m}"\nlen(form.format_map({"m": net}))',
     "percent-in-a-variable": 'form = "%s"\nlen(form % net)',
@@ -124,6 +146,12 @@ USED = {
     "names-by-the-class": "sorted(object.__dir__(net))",
 }
 SHOWN = {
+    "list-of-texts-printed": "def f(x):\n    texts = []\n    texts.append(str(x))\n    print(', '.join(texts))\n\n"
+    "f(net)",
+    "own-text-by-a-function-printed": _SHOWING + "print(Shown())",
+    "own-text-by-a-function-that-nobody-describes": _SHOWING + "Shown().act",
+    "own-text-of-an-inner-object-printed": _INNER + _OUTER + "print(outer)",
+    "own-text-of-an-inner-object-that-nobody-describes": _INNER + _OUTER + "outer.inner",
     "printed": "print(f'{net}')",
     "printed-by-a-variable": "say = print\nsay(f'{net}')",
     "printed-on-the-console": "print(repr(net), file=sys.stderr)",

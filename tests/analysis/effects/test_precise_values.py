@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
 
-from qprep.analysis.effects.python_classes import holds_no_items
+from qprep.analysis.effects.python_classes import holds_no_items, may_keep
 from tests.analysis.effects.small_projects import names_of, probed, table_of
 
 CONF = """\
@@ -111,6 +112,30 @@ def test_functions_of_python_that_call_nothing(code: str, tmp_path: Path) -> Non
 )
 def test_which_classes_of_python_hold_items(name: str, is_none: bool) -> None:
     assert holds_no_items(name) is is_none
+
+
+@pytest.mark.parametrize(
+    ("name", "attribute", "is_kept"),
+    [
+        ("pathlib.Path", "last", False),
+        ("pathlib.Path", "_drv" if sys.version_info < (3, 12) else "_raw_paths", True),
+        ("builtins.dict", "act", False),
+        ("builtins.object", "act", True),
+        ("builtins.BaseException", "act", True),
+        ("types.SimpleNamespace", "act", True),
+        ("elsewhere.Thing", "act", True),
+        ("types.NoSuchClass", "act", True),
+    ],
+)
+def test_which_classes_of_python_take_attributes(name: str, attribute: str, is_kept: bool) -> None:
+    assert may_keep(name, attribute) is is_kept
+
+
+def test_a_path_holds_nothing_that_code_sets_on_layers(tmp_path: Path) -> None:
+    code = "class Last(nn.Module):\n    pass\n\n\nfor layer in nn.ModuleList([Net()]):\n    layer.last = Last()\n"
+    table = table_of(tmp_path, code + "import argparse, pathlib\n")
+    assert not table.points_to.set_from_outside("pathlib.Path")
+    assert table.points_to.set_from_outside("argparse.Namespace")
 
 
 LAZY = """\
