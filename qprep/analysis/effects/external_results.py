@@ -22,6 +22,7 @@ from qprep.analysis.effects.abstract_objects import (
 )
 from qprep.analysis.effects.attribute_values import may_have
 from qprep.analysis.effects.evaluation import Evaluation
+from qprep.analysis.effects.kept_getters import fetched_by_package
 from qprep.analysis.effects.lexical_scopes import LexicalScope
 from qprep.analysis.effects.library_names import ANY_MODULE, ANY_OF_PACKAGE, CONTAINERS
 from qprep.analysis.effects.object_items import modules_below, with_parts
@@ -141,6 +142,7 @@ def of_arguments(evaluation: Evaluation, node: ast.Call, scope: LexicalScope, na
         if functions and runs_them:
             found |= union(evaluation.get(ResultKey(function.scope)) for function in functions)
         found |= given
+    found |= fetched_by_package(evaluation, found)
     if not name.startswith("builtins.") and any(isinstance(each.base, Instance | Made | Below) for each in found):
         found |= {CHILD_NAME}
     return frozenset(

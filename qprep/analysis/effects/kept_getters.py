@@ -31,6 +31,17 @@ def fetched(evaluation: Evaluation, place: Place | None, node: ast.Call, scope: 
     return union(at_path(evaluation, owners, path) for path in made.args) if made.args else NOTHING
 
 
+def fetched_by_package(evaluation: Evaluation, given: References) -> References:
+    """The results of getters that a package calls with the other objects which it is given: `map(getter, nets)`."""
+    getters = [each.base for each in given if isinstance(each.base, Made) and each.base.name == GETTER]
+    found = NOTHING
+    for getter in getters:
+        made = evaluation.getters.get(getter.place) if getter.place is not None else None
+        paths = made.args if made is not None else []
+        found |= union(at_path(evaluation, given, path) for path in paths)
+    return found
+
+
 def at_path(evaluation: Evaluation, owners: References, path: ast.expr) -> References:
     """The objects that a path of attributes may lead to from some objects."""
     if not (isinstance(path, ast.Constant) and isinstance(path.value, str)):

@@ -60,6 +60,11 @@ SEEN = {
         "def each(m, getters):\n    for get in getters:\n        get(m).register_forward_hook(H)\n",
         'each(m, [operator.attrgetter("fc"), operator.attrgetter("act")])',
     ),
+    "getter-given-to-map": ("", 'for each in map(operator.attrgetter("act"), [m]):\n    each.register_forward_hook(H)'),
+    "kept-getter-given-to-map": (
+        'get = operator.attrgetter("fc", "act")\n',
+        "for pair in map(get, [m]):\n    pair[1].register_forward_hook(H)",
+    ),
     "getter-of-a-computed-path": (
         "def fetch(path):\n    return operator.attrgetter(path)\n",
         'fetch("act")(m).register_forward_hook(H)',
