@@ -78,7 +78,7 @@ class HeldModules:
         return Contents(frozenset(classes), frozenset(objects))
 
     def children(self, holder: ClassRef) -> frozenset[Base] | None:
-        """What may be a child of an instance of a class, or of a related class; None where any module may be one."""
+        """The possible children of an instance of a class, or of a related class; None if any module may be one."""
         held = (each.base for cls in self.points_to.family(holder) for each in self._held(cls))
         found = frozenset(base for base in held if not isinstance(base, _OTHERS))
         return found if all(isinstance(base, Instance | Made | Held) for base in found) else None

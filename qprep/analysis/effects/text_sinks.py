@@ -57,7 +57,7 @@ def _any_class(_: ClassRef) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """What is known on the way of a text to its ends.
+    """The state of the search for the ends of a text.
 
     `is_described` says whether code may use the text of an instance of a class, other than to show it; `followed` are
     the variables and functions that the text has passed through.
