@@ -18,6 +18,8 @@ pytest.importorskip("onnxruntime")
 
 from tests.quantizer.test_onnx import kinds, run  # noqa: E402  (needs onnxruntime)
 
+SAME = 45.0  # dB: a value may round to the other side by the order of a sum; other weights give 38 at most
+
 MAKERS: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]] = {
     "convolution": (lambda: nn.Sequential(nn.Conv2d(3, 16, 3), nn.ReLU(), nn.Conv2d(16, 8, 1)), (4, 3, 8, 8)),
     "one dimension": (lambda: nn.Sequential(nn.Conv1d(3, 16, 3), nn.Sigmoid(), nn.Conv1d(16, 8, 1)), (4, 3, 12)),
@@ -56,7 +58,7 @@ def test_weights_in_float_stay_so_in_onnx_runtime(name: str, settings: dict[str,
     quantizer.prepare_model(x)
     quantizer.calibrate([x])
     quantizer.export_onnx(tmp_path / "a.onnx")
-    assert snr(quantizer.convert()(x), run(tmp_path / "a.onnx", x)) > 100
+    assert snr(quantizer.convert()(x), run(tmp_path / "a.onnx", x)) > SAME
 
 
 def test_weights_that_a_hook_computes(tmp_path: Path) -> None:
@@ -71,7 +73,7 @@ def test_weights_that_a_hook_computes(tmp_path: Path) -> None:
     quantizer.prepare_model(x)
     quantizer.calibrate([x])
     quantizer.export_onnx(tmp_path / "a.onnx")
-    assert snr(quantizer.convert()(x), run(tmp_path / "a.onnx", x)) > 100
+    assert snr(quantizer.convert()(x), run(tmp_path / "a.onnx", x)) > SAME
 
 
 def test_layers_with_integer_weights_get_no_clip(tmp_path: Path) -> None:
@@ -94,4 +96,4 @@ def test_a_gate_over_its_whole_range_rounds_as_simulated(tmp_path: Path) -> None
     levels = torch.arange(1.0, 100.0) * float(gate.scale) / 6 * 255 + 127.5
     assert float((levels - levels.floor() - 0.5).abs().min()) > 1e-3
     quantizer.export_onnx(tmp_path / "a.onnx")
-    assert snr(quantizer.convert()(x), run(tmp_path / "a.onnx", x)) > 100
+    assert snr(quantizer.convert()(x), run(tmp_path / "a.onnx", x)) > SAME

@@ -23,6 +23,8 @@ pytest.importorskip("onnxruntime")
 
 from tests.quantizer.test_onnx import kinds, run  # noqa: E402  (needs onnxruntime)
 
+SAME = 45.0  # dB: a value may round to the other side by the order of a sum; other weights give 38 at most
+
 
 class Flat(nn.Module):
     """Sizes that multiply: (B, T, 8) to (B · T, 4)."""
@@ -102,7 +104,7 @@ def test_operators_on_integers_take_clamps(clamp: nn.Module, settings: dict[str,
     quantizer.export_onnx(tmp_path / "model.onnx", style="qoperator")
     found = kinds(tmp_path / "model.onnx")
     assert (found["QLinearConv"], found["Conv"], found["Relu"]) == (2, 0, 0)
-    assert snr(quantizer.convert()(image() * 3), run(tmp_path / "model.onnx", image() * 3)) > 100
+    assert snr(quantizer.convert()(image() * 3), run(tmp_path / "model.onnx", image() * 3)) > SAME
 
 
 @pytest.mark.parametrize(
@@ -113,14 +115,14 @@ def test_older_opsets_get_what_an_operator_is_defined_by(activation: nn.Module, 
     quantizer = calibrated(nn.Sequential(nn.Linear(8, 8), activation, nn.Linear(8, 4)).eval(), image(32, 8))
     quantizer.export_onnx(tmp_path / "model.onnx", opset=opset)
     assert onnx.load(str(tmp_path / "model.onnx")).opset_import[0].version == opset
-    assert snr(quantizer.convert()(image(32, 8)), run(tmp_path / "model.onnx", image(32, 8))) > 100
+    assert snr(quantizer.convert()(image(32, 8)), run(tmp_path / "model.onnx", image(32, 8))) > SAME
 
 
 def test_dynamic_axes_as_torch_takes_them(tmp_path: Path) -> None:
     quantizer, x = calibrated(mlp(), image(32, 8)), image(5, 8)
     report = quantizer.export_onnx(tmp_path / "model.onnx", dynamic_axes={"input": [0]})  # type: ignore[dict-item]
     assert report.free == {"input": {0: "input_0"}}
-    assert snr(quantizer.convert()(x), run(tmp_path / "model.onnx", x)) > 100
+    assert snr(quantizer.convert()(x), run(tmp_path / "model.onnx", x)) > SAME
     for axes in ({"input": "batch"}, {"input": {"0": "batch"}}, {"input": {0: 1}}):
         with pytest.raises(QprepError, match="expected names by dimension for input in dynamic_axes"):
             quantizer.export_onnx(tmp_path / "model.onnx", dynamic_axes=axes)  # type: ignore[arg-type]
