@@ -80,30 +80,26 @@ class ParameterNames:
         barred, notes = self.ignored(ignore, allow_missing)
         found: dict[Parameter, str] = {}
         for pattern in patterns:
-            matched = self.find(pattern)
-            if not matched and not allow_missing:
-                raise CompressionError(f"expected a parameter of the model, found {pattern!r}{self._hint(pattern)}")
-            if not matched:
-                notes.append(f"{pattern}: no parameter has this name, left out as allow_missing says")
-            for each in matched:
+            for each in self._named(pattern, "a parameter of the model", notes, allow_missing):
                 if each not in barred:
                     found.setdefault(each, pattern)
         return found, notes
 
     def ignored(self, patterns: Iterable[str], allow_missing: bool = False) -> tuple[set[Parameter], list[str]]:
         """Parameters to leave; CompressionError, or with `allow_missing` a note, for a pattern that matches nothing."""
-        found: set[Parameter] = set()
         notes: list[str] = []
-        for pattern in patterns:
-            matched = self.find(pattern)
-            if not matched and not allow_missing:
-                raise CompressionError(
-                    f"expected a parameter of the model to ignore, found {pattern!r}{self._hint(pattern)}"
-                )
-            if not matched:
-                notes.append(f"{pattern}: no parameter to ignore has this name, left out as allow_missing says")
-            found.update(matched)
+        wanted = "a parameter of the model to ignore"
+        found = {each for pattern in patterns for each in self._named(pattern, wanted, notes, allow_missing)}
         return found, notes
+
+    def _named(self, pattern: str, wanted: str, notes: list[str], allow_missing: bool) -> list[Parameter]:
+        """The parameters of a pattern; for none, a CompressionError or, with `allow_missing`, a note is added."""
+        matched = self.find(pattern)
+        if not matched and not allow_missing:
+            raise CompressionError(f"expected {wanted}, found {pattern!r}{self._hint(pattern)}")
+        if not matched:
+            notes.append(f"{pattern}: expected {wanted}, found none with this name; allow_missing leaves it out")
+        return matched
 
     def _matching(self, pattern: str) -> list[Parameter]:
         try:

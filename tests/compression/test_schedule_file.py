@@ -147,7 +147,9 @@ def test_regular_expressions_match_whole_names(tmp_path: Path) -> None:
 def test_missing_names_are_notes_where_the_file_allows_it(tmp_path: Path) -> None:
     text = SMALL.replace("[3.weight]", "[3.weight, 9.weight]\n    allow_missing: true")
     scheduler = scheduled(tmp_path, text, seeded(plain_net))
-    assert scheduler.notes == ["9.weight: no parameter has this name, left out as allow_missing says"]
+    assert scheduler.notes == [
+        "9.weight: expected a parameter of the model, found none with this name; allow_missing leaves it out"
+    ]
 
 
 def test_definitions_that_no_policy_uses_are_noted_and_checked(tmp_path: Path) -> None:

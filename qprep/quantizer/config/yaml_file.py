@@ -59,9 +59,9 @@ def read_yaml(path: Path, repeated: list[str] | None = None) -> Located:
 
 
 class _YamlReader:
-    def __init__(  # (yaml.SafeLoader)
+    def __init__(
         self,
-        loader: Any,  # noqa: ANN401
+        loader: Any,  # noqa: ANN401  (yaml.SafeLoader)
         path: Path,
         repeated: list[str] | None,
         limit: int,
