@@ -44,7 +44,7 @@ class EffectTable:
         self.project = analysis.project
         self._source = EffectSource(analysis)
         self._targets = TargetClasses(self._source)
-        self._children = ChildEffects(self._source, self._targets)
+        self.children = ChildEffects(self._source, self._targets)
         self._held = HeldEffects(self._source, self._targets)
         self._names = NameEffects(self._source)
         self.points_to = self._source.points_to
@@ -155,40 +155,17 @@ class EffectTable:
     def _own(self, cls: ClassRef, method: str) -> Iterator[LexicalScope]:
         return (scope for scope in self.points_to.method(cls, method) if scope.owner == cls)
 
-    def on_child(
-        self,
-        family: Collection[ClassRef],
-        child: ModuleClass,
-        *,
-        is_marked: bool = True,
-        is_named: bool = True,
-        is_second: bool = False,
-    ) -> Iterator[Effect]:
-        """Effects that reach a child of class `child` that is added to instances of a family.
-
-        `is_marked` says whether lists of the original children leave it out, `is_named` whether its name is new,
-        `is_second` whether it is a second instance of a child that there is: it gets what that gets for its class.
-        """
-        return self._children.on_child(family, child, is_marked=is_marked, is_named=is_named, is_second=is_second)
-
-    def on_parts(self, family: Collection[ClassRef], whole: Collection[str], part: ModuleClass) -> Iterator[Effect]:
-        """Effects that reach a module of class `part` that is added inside modules of the classes `whole` of torch.
-
-        Instances of a family hold these; so loops over the children of a family alone do not reach the parts.
-        """
-        return self._children.on_parts(family, whole, part)
-
     def listings_of(self, family: Collection[ClassRef]) -> Iterator[Place]:
         """The listings that children of a family may be part of, where code depends on which there are."""
-        return self._children.listings_of(family)
+        return self.children.listings_of(family)
 
     def originals_are_taken(self, family: Collection[ClassRef]) -> bool:
         """True if code takes the original children of an instance of a family: it needs the marks of new ones."""
-        return self._children.originals_are_taken(family)
+        return self.children.originals_are_taken(family)
 
     def may_be_new(self, target: Reference, child: ModuleClass) -> bool:
         """True if a name by which an object is found may be the new name of a module of class `child`."""
-        return self._children.may_be_new(target, child)
+        return self.children.may_be_new(target, child)
 
     def on_held(
         self, family: Collection[ClassRef], attribute: str, content: Collection[ModuleClass]

@@ -118,21 +118,13 @@ class Evaluation(Definitions, Fixpoint):
 
     def receiver(self, scope: LexicalScope) -> str | None:
         """The name of `self` in the method around a scope."""
-        current: LexicalScope | None = scope
-        while current is not None:
-            if current.receiver is not None:
-                return current.receiver
-            current = current.parent
-        return None
+        method = _method_around(scope)
+        return method.receiver if method is not None else None
 
     def enclosing_class(self, scope: LexicalScope) -> ClassRef | None:
         """The class of the method around a scope."""
-        current: LexicalScope | None = scope
-        while current is not None:
-            if current.receiver is not None:
-                return current.owner
-            current = current.parent
-        return None
+        method = _method_around(scope)
+        return method.owner if method is not None else None
 
     def is_own(self, node: ast.Attribute, scope: LexicalScope) -> bool:
         """True if an attribute is one of `self` in a method."""
@@ -141,3 +133,11 @@ class Evaluation(Definitions, Fixpoint):
 
 def _is_store(node: ast.Attribute) -> bool:
     return isinstance(node.ctx, ast.Store)
+
+
+def _method_around(scope: LexicalScope) -> LexicalScope | None:
+    """The nearest scope that has an object of its own: the method that a scope is, or is inside."""
+    current: LexicalScope | None = scope
+    while current is not None and current.receiver is None:
+        current = current.parent
+    return current

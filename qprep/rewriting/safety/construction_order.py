@@ -44,7 +44,7 @@ def met_at_construction(context: RewriteContext, unit: Unit, classes: Collection
     found = {
         (own if effect.owner is None else effect.owner)
         for name in classes
-        for effect in context.effects.on_child(family, name)
+        for effect in context.effects.children.on_child(family, name)
         if effect.kind is EffectKind.OBSERVE and _runs_by_then(context, unit, effect)
     }
     later = sorted(found & set(context.project.subclasses(own)), key=repr)

@@ -86,7 +86,7 @@ def _of_children(scope: Scope, table: EffectTable, pieces: Collection[Piece], *,
                 continue  # nothing but qprep gives such names
             yield _doubt(effect, f"the new attribute `{min(names)}` of `{unit.name}`")
         for child in {cls for declaration in declared for cls in _classes_of(scope, declaration)}:
-            for effect in table.on_child(family, child, is_second=is_second):
+            for effect in table.children.on_child(family, child, is_second=is_second):
                 if _is_rewritten(scope, effect) or _is_cared_for(scope.context, table, effect, unit):
                     continue
                 yield _doubt(effect, f"a module that is added to `{unit.name}`")
@@ -179,7 +179,7 @@ def _of_held_function(scope: Scope, table: EffectTable, site: object, pieces: It
     row = scope.context.analysis.catalogue.function(site.name)
     layer = row[0].nn if row is not None and not any(".wrap(" in piece.text for piece in pieces) else None
     child = f"torch.nn.{parse_constructor(layer).name}" if layer else f"{_RUNTIME}Function"
-    for effect in table.on_child(family, child, is_marked=False, is_named=False):
+    for effect in table.children.on_child(family, child, is_marked=False, is_named=False):
         yield _doubt(effect, f"the module that `{site.attribute}` holds then")
     for effect in table.on_tables(family, ()):
         yield _doubt(effect, f"`{site.attribute}`, which its object holds as a module then")
@@ -192,7 +192,7 @@ def _of_compound(scope: Scope, table: EffectTable, site: object) -> Iterator[Dou
         return
     family = _family_around(scope)
     for part, kinds in _PARTS.items():
-        for effect in table.on_parts(family, site.classes, part):
+        for effect in table.children.on_parts(family, site.classes, part):
             if effect.kind in kinds:
                 yield _doubt(effect, "the parts of the module")
 
@@ -230,7 +230,7 @@ def _of_instances(scope: Scope, table: EffectTable, site: object) -> Iterator[Do
         for effect in table.on_objects(values, content):
             yield _doubt(effect, "the shared module")
         holders = _holders(scope, site)
-        for effect in (found for cls in content for found in table.on_child(holders, cls, is_named=False)):
+        for effect in (found for cls in content for found in table.children.on_child(holders, cls, is_named=False)):
             lister = effect.owner if effect.owner in holders else None
             unit = Unit(lister.module, lister.name, True) if lister is not None else scope.unit
             if not (_is_rewritten(scope, effect) or _is_cared_for(scope.context, table, effect, unit)):

@@ -69,7 +69,7 @@ def test_a_change_of_mode_or_probability_is_seen_in_every_spelling(body: str, tm
 @pytest.mark.parametrize(("before", "body"), VISITS.values(), ids=VISITS.keys())
 def test_what_a_visit_leaves_behind_is_seen(before: str, body: str, tmp_path: Path) -> None:
     table = table_of(tmp_path, _code(body, before))
-    assert list(table.on_child((NET,), "torch.nn.ReLU"))
+    assert list(table.children.on_child((NET,), "torch.nn.ReLU"))
 
 
 # Visits that leave nothing behind where a further module has no weights and is no Linear.
@@ -93,4 +93,4 @@ QUIET = {
 @pytest.mark.parametrize("body", QUIET.values(), ids=QUIET.keys())
 def test_a_visit_that_leaves_nothing_behind_meets_no_new_child(body: str, tmp_path: Path) -> None:
     table = table_of(tmp_path, _code(body))
-    assert not list(table.on_child((NET,), "torch.nn.ReLU"))
+    assert not list(table.children.on_child((NET,), "torch.nn.ReLU"))

@@ -47,7 +47,7 @@ OTHERS = {
 def _is_met(folder: Path, code: str) -> bool:
     table = table_of(folder, f"{_CODE}{code}\n")
     classes = ("torch.nn.MultiheadAttention", "torch.nn.TransformerEncoderLayer")
-    found = table.on_parts((ClassRef("model", "Block"),), classes, "torch.nn.Linear")
+    found = table.children.on_parts((ClassRef("model", "Block"),), classes, "torch.nn.Linear")
     return any(effect.kind.name == "CHANGE" for effect in found)
 
 

@@ -174,19 +174,19 @@ VISITS = {
 @pytest.mark.parametrize("code", VISITS.values(), ids=VISITS.keys())
 def test_a_visit_of_children_meets_a_new_child(code: str, tmp_path: Path) -> None:
     table = table_of(tmp_path, f"net = Net()\n{code}\n")
-    assert list(table.on_child((NET,), "torch.nn.ReLU"))
+    assert list(table.children.on_child((NET,), "torch.nn.ReLU"))
 
 
 def test_a_visit_of_certain_classes_does_not_meet_others(tmp_path: Path) -> None:
     code = "net = Net()\nkept = []\nfor m in net.modules():\n    if isinstance(m, nn.Conv2d):\n        kept.append(m)\n"
     table = table_of(tmp_path, code)
-    assert list(table.on_child((NET,), "torch.nn.Conv2d"))
-    assert not list(table.on_child((NET,), "torch.nn.ReLU"))
+    assert list(table.children.on_child((NET,), "torch.nn.Conv2d"))
+    assert not list(table.children.on_child((NET,), "torch.nn.ReLU"))
 
 
 def test_going_through_parameters_meets_no_module_without_any(tmp_path: Path) -> None:
     code = "net = Net()\nkept = []\nfor p in net.parameters():\n    kept.append(p)\n"
-    assert not list(table_of(tmp_path, code).on_child((NET,), "torch.nn.ReLU"))
+    assert not list(table_of(tmp_path, code).children.on_child((NET,), "torch.nn.ReLU"))
 
 
 TEXTS_OF_MODULES = {
@@ -225,13 +225,13 @@ OTHER_TEXTS = {
 @pytest.mark.parametrize("code", TEXTS_OF_MODULES.values(), ids=TEXTS_OF_MODULES.keys())
 def test_the_text_of_a_module_names_a_new_child(code: str, tmp_path: Path) -> None:
     table = table_of(tmp_path, f"net = Net()\n{code}\n")
-    assert [e for e in table.on_child((NET,), "torch.nn.ReLU") if e.text.startswith("uses the text")]
+    assert [e for e in table.children.on_child((NET,), "torch.nn.ReLU") if e.text.startswith("uses the text")]
 
 
 @pytest.mark.parametrize("code", OTHER_TEXTS.values(), ids=OTHER_TEXTS.keys())
 def test_other_texts_do_not(code: str, tmp_path: Path) -> None:
     table = table_of(tmp_path, f"net = Net()\n{code}\n")
-    assert not [e for e in table.on_child((NET,), "torch.nn.ReLU") if e.text.startswith("uses the text")]
+    assert not [e for e in table.children.on_child((NET,), "torch.nn.ReLU") if e.text.startswith("uses the text")]
 
 
 @pytest.mark.parametrize(

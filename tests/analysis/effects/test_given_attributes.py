@@ -49,7 +49,7 @@ OTHERS = {
 def _is_counted(folder: Path, code: str) -> bool:
     body = "".join(f"    {line}\n" for line in code.splitlines())
     table = table_of(folder, f"def tag_all(net):\n{body}\n\ntag_all(Net())\n\n\n{_COUNT}")
-    effects = table.on_child([ClassRef("model", "Net")], _ADDED)
+    effects = table.children.on_child([ClassRef("model", "Net")], _ADDED)
     counts = [effect.text for effect in effects if effect.kind is EffectKind.OBSERVE]
     return any("net.modules()" in text for text in counts)
 

@@ -68,14 +68,14 @@ def _code(lookup: str, calls: str) -> str:
 @pytest.mark.parametrize("lookup", LOOKUPS.values(), ids=LOOKUPS.keys())
 def test_a_given_name_finds_no_new_child(lookup: str, calls: str, tmp_path: Path) -> None:
     table = table_of(tmp_path, _code(lookup, calls))
-    assert not list(table.on_child((NET,), ADD))
+    assert not list(table.children.on_child((NET,), ADD))
     assert list(table.on_held((NET,), "act", ("torch.nn.ReLU",)))  # the one that there is may be meant
 
 
 @pytest.mark.parametrize("calls", LISTED.values(), ids=LISTED.keys())
 @pytest.mark.parametrize("lookup", LOOKUPS.values(), ids=LOOKUPS.keys())
 def test_a_listed_name_may_find_a_new_child(lookup: str, calls: str, tmp_path: Path) -> None:
-    assert list(table_of(tmp_path, _code(lookup, calls)).on_child((NET,), ADD))
+    assert list(table_of(tmp_path, _code(lookup, calls)).children.on_child((NET,), ADD))
 
 
 WITHOUT = {
@@ -102,12 +102,12 @@ def _loop(body: str) -> str:
 
 @pytest.mark.parametrize("body", WITHOUT.values(), ids=WITHOUT.keys())
 def test_what_an_attribute_holds_is_nothing_where_it_is_missing(body: str, tmp_path: Path) -> None:
-    assert not list(table_of(tmp_path, _loop(body).replace(", tied=()", "")).on_child((NET,), ADD))
+    assert not list(table_of(tmp_path, _loop(body).replace(", tied=()", "")).children.on_child((NET,), ADD))
 
 
 @pytest.mark.parametrize("body", WITH.values(), ids=WITH.keys())
 def test_anything_else_counts_modules(body: str, tmp_path: Path) -> None:
-    assert list(table_of(tmp_path, _loop(body)).on_child((NET,), ADD))
+    assert list(table_of(tmp_path, _loop(body)).children.on_child((NET,), ADD))
 
 
 VISITED = {
@@ -120,7 +120,7 @@ VISITED = {
 @pytest.mark.parametrize(("call", "is_met"), VISITED.values(), ids=VISITED.keys())
 def test_a_function_is_applied_with_keywords_that_it_takes(call: str, is_met: bool, tmp_path: Path) -> None:
     code = "class Sub(Net):\n    def visit(self, module, flag=False):\n        self.seen = module\n\n\nnet = Sub()\n"
-    found = table_of(tmp_path, f"{code}{call}\n").on_child((NET, ClassRef("model", "Sub")), ADD)
+    found = table_of(tmp_path, f"{code}{call}\n").children.on_child((NET, ClassRef("model", "Sub")), ADD)
     assert any(effect.kind is EffectKind.OBSERVE for effect in found) is is_met
 
 
@@ -133,5 +133,5 @@ FOR_ALL = {
 @pytest.mark.parametrize(("body", "is_met"), FOR_ALL.values(), ids=FOR_ALL.keys())
 def test_a_method_of_all_modules_knows_what_it_tests(body: str, is_met: bool, tmp_path: Path) -> None:
     code = f'def show(module):\n    {body}\n\n\nsetattr(nn.Module, "show", show)\n'
-    found = table_of(tmp_path, code).on_child((NET,), ADD)
+    found = table_of(tmp_path, code).children.on_child((NET,), ADD)
     assert any(effect.kind is EffectKind.READ for effect in found) is is_met

@@ -89,10 +89,10 @@ MET = {
 @pytest.mark.parametrize("code", MISSED.values(), ids=MISSED.keys())
 def test_a_loop_that_selects_by_given_names_does_not_meet_a_new_child(code: str, tmp_path: Path) -> None:
     table = table_of(tmp_path, code)
-    assert not list(table.on_child((NET,), ADD))
-    assert list(table.on_child((NET,), ADD, is_named=False))  # one with the name of what was there is met
+    assert not list(table.children.on_child((NET,), ADD))
+    assert list(table.children.on_child((NET,), ADD, is_named=False))  # one with the name of what was there is met
 
 
 @pytest.mark.parametrize("code", MET.values(), ids=MET.keys())
 def test_other_loops_over_names_meet_a_new_child(code: str, tmp_path: Path) -> None:
-    assert list(table_of(tmp_path, code).on_child((NET,), ADD))
+    assert list(table_of(tmp_path, code).children.on_child((NET,), ADD))

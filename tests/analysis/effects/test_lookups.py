@@ -85,13 +85,13 @@ BY_LISTING = {
 @pytest.mark.parametrize("code", BY_NAME.values(), ids=BY_NAME.keys())
 def test_a_lookup_by_a_given_name_does_not_meet_a_new_child(code: str, tmp_path: Path) -> None:
     table = table_of(tmp_path, f"{HOOKS}{code}\n")
-    assert not list(table.on_child((NET,), "torch.nn.ReLU"))
+    assert not list(table.children.on_child((NET,), "torch.nn.ReLU"))
     assert list(table.on_held((NET,), "act", ("torch.nn.ReLU",)))  # the one that there is may be meant
 
 
 @pytest.mark.parametrize("code", BY_LISTING.values(), ids=BY_LISTING.keys())
 def test_a_lookup_by_listed_names_meets_a_new_child(code: str, tmp_path: Path) -> None:
-    assert list(table_of(tmp_path, f"{HOOKS}{code}\n").on_child((NET,), "torch.nn.ReLU"))
+    assert list(table_of(tmp_path, f"{HOOKS}{code}\n").children.on_child((NET,), "torch.nn.ReLU"))
 
 
 GIVEN = {
@@ -112,13 +112,13 @@ GIVEN_TO_LOOKUP = {
 @pytest.mark.parametrize("code", GIVEN.values(), ids=GIVEN.keys())
 def test_a_listing_is_followed_into_a_function_that_depends_on_it(code: str, tmp_path: Path) -> None:
     table = table_of(tmp_path, f"{code}\n\nuse(Net().children())\n")
-    assert [e.place.module for e in table.on_child((NET,), "torch.nn.ReLU") if e.kind is EffectKind.OBSERVE]
+    assert [e.place.module for e in table.children.on_child((NET,), "torch.nn.ReLU") if e.kind is EffectKind.OBSERVE]
 
 
 @pytest.mark.parametrize("code", GIVEN_TO_LOOKUP.values(), ids=GIVEN_TO_LOOKUP.keys())
 def test_a_listing_is_followed_into_a_function_that_does_not_depend_on_it(code: str, tmp_path: Path) -> None:
     table = table_of(tmp_path, f"{code}\n\nuse(Net().children())\n")
-    assert not list(table.on_child((NET,), "torch.nn.ReLU"))
+    assert not list(table.children.on_child((NET,), "torch.nn.ReLU"))
 
 
 BOX = "class Box(nn.Module):\n    def __init__(self, layer):\n        super().__init__()\n{body}\n\nBox(Net().act)\n"
@@ -157,10 +157,10 @@ def test_a_variable_of_two_loops_is_narrowed_in_each(tmp_path: Path) -> None:
     table = table_of(tmp_path, f"{code}for m in net.modules():\n    pass\n")
     hooked = "for m in net.modules():\n    if isinstance(m, nn.Conv2d):\n        m.register_forward_hook(print)\n"
     other = "for m in net.modules():\n    pass\n"
-    assert not list(table.on_child((NET,), "torch.nn.ReLU"))
+    assert not list(table.children.on_child((NET,), "torch.nn.ReLU"))
     table = table_of(tmp_path, f"net = Net()\n{hooked}{other}")
-    assert list(table.on_child((NET,), "torch.nn.Conv2d"))
-    assert not list(table.on_child((NET,), "torch.nn.ReLU"))
+    assert list(table.children.on_child((NET,), "torch.nn.Conv2d"))
+    assert not list(table.children.on_child((NET,), "torch.nn.ReLU"))
 
 
 def test_a_variable_that_a_loop_binds_again_is_not_narrowed(tmp_path: Path) -> None:

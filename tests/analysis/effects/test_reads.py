@@ -58,7 +58,7 @@ NOT_NEEDED = {
 
 def _reads(code: str, path: Path, inside: str = "pass") -> list[str]:
     table = table_of(path, BOX.format(code=code, inside=inside))
-    found = table.on_child((ClassRef("model", "Box"),), "qprep.runtime_modules.EltwiseAdd")
+    found = table.children.on_child((ClassRef("model", "Box"),), "qprep.runtime_modules.EltwiseAdd")
     return [effect.text for effect in found if effect.kind is EffectKind.READ]
 
 

@@ -54,14 +54,14 @@ OTHER = {
 @pytest.mark.parametrize("code", EQUAL.values(), ids=EQUAL.keys())
 def test_a_second_instance_gets_what_the_first_one_gets(code: str, tmp_path: Path) -> None:
     table = table_of(tmp_path, code)
-    assert not list(table.on_child((NET,), "torch.nn.ReLU", is_second=True))
-    assert list(table.on_child((NET,), "torch.nn.ReLU"))  # a new layer is replaced, too
-    assert not list(table.on_child((NET,), "qprep.runtime_modules.EltwiseAdd"))
+    assert not list(table.children.on_child((NET,), "torch.nn.ReLU", is_second=True))
+    assert list(table.children.on_child((NET,), "torch.nn.ReLU"))  # a new layer is replaced, too
+    assert not list(table.children.on_child((NET,), "qprep.runtime_modules.EltwiseAdd"))
 
 
 @pytest.mark.parametrize("code", OTHER.values(), ids=OTHER.keys())
 def test_a_second_instance_may_get_something_else(code: str, tmp_path: Path) -> None:
-    assert list(table_of(tmp_path, code).on_child((NET,), "torch.nn.ReLU", is_second=True))
+    assert list(table_of(tmp_path, code).children.on_child((NET,), "torch.nn.ReLU", is_second=True))
 
 
 @pytest.mark.parametrize("listing", ["net.children()", "original_children(net)", "original_named_children(net)"])
