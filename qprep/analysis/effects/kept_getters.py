@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 
-from qprep.analysis.effects.abstract_objects import NOTHING, Made, Reference, References
+from qprep.analysis.effects.abstract_objects import Made, Reference, References
 from qprep.analysis.effects.attribute_values import attribute_of
 from qprep.analysis.effects.evaluation import Evaluation
 from qprep.analysis.effects.lexical_scopes import LexicalScope
@@ -24,22 +24,21 @@ def made_getter(evaluation: Evaluation, name: str, node: ast.Call, scope: Lexica
 
 def fetched(evaluation: Evaluation, place: Place | None, node: ast.Call, scope: LexicalScope) -> References:
     """The result of a call of a getter that was made at a place, or (None) anywhere."""
-    owners = union(evaluation.get(value, scope) for value in node.args)
-    made = evaluation.getters.get(place) if place is not None else None
-    if made is None:
-        return any_attribute(evaluation, owners)
-    return union(at_path(evaluation, owners, path) for path in made.args) if made.args else NOTHING
+    return _of_getter(evaluation, place, union(evaluation.get(value, scope) for value in node.args))
 
 
 def fetched_by_package(evaluation: Evaluation, given: References) -> References:
     """The results of getters that a package calls with the other objects which it is given: `map(getter, nets)`."""
-    getters = [each.base for each in given if isinstance(each.base, Made) and each.base.name == GETTER]
-    found = NOTHING
-    for getter in getters:
-        made = evaluation.getters.get(getter.place) if getter.place is not None else None
-        paths = made.args if made is not None else []
-        found |= union(at_path(evaluation, given, path) for path in paths)
-    return found
+    getters = (each.base for each in given if isinstance(each.base, Made) and each.base.name == GETTER)
+    return union(_of_getter(evaluation, getter.place, given) for getter in getters)
+
+
+def _of_getter(evaluation: Evaluation, place: Place | None, owners: References) -> References:
+    """The objects that a getter fetches from some objects; by any name, if its paths are not known."""
+    made = evaluation.getters.get(place) if place is not None else None
+    if made is None:
+        return any_attribute(evaluation, owners)
+    return union(at_path(evaluation, owners, path) for path in made.args)
 
 
 def at_path(evaluation: Evaluation, owners: References, path: ast.expr) -> References:

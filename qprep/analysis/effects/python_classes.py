@@ -19,11 +19,17 @@ def holds_no_items(name: str) -> bool:
 
     A class of a module that is not loaded counts as a container.
     """
-    module, _, last = name.rpartition(".")
-    if module.partition(".")[0] not in sys.stdlib_module_names:
-        return False
-    cls = getattr(sys.modules.get(module), last, None)
-    return isinstance(cls, type) and _GIVES.isdisjoint(dir(cls))
+    cls = _loaded(name)
+    return cls is not None and _GIVES.isdisjoint(dir(cls))
+
+
+def lacks(name: str, attribute: str) -> bool:
+    """True for a class of the standard library that has no such attribute: an instance gets it from its user.
+
+    A class of a module that is not loaded counts as having none.
+    """
+    cls = _loaded(name)
+    return _is_standard(name) and (cls is None or not hasattr(cls, attribute))
 
 
 def may_keep(name: str, attribute: str) -> bool:
@@ -31,18 +37,24 @@ def may_keep(name: str, attribute: str) -> bool:
 
     A class counts as far as its module is loaded, with all subclasses that the module may make instead.
     """
-    module, _, last = name.rpartition(".")
-    if module.partition(".")[0] not in sys.stdlib_module_names:
+    cls = _loaded(name)
+    if cls is None:
         return True
-    cls = getattr(sys.modules.get(module), last, None)
-    if not isinstance(cls, type):
-        return True
-    made = (
-        cls,
-        *(each for each in vars(sys.modules[module]).values() if isinstance(each, type) and issubclass(each, cls)),
-    )
+    beside = vars(sys.modules[name.rpartition(".")[0]]).values()
+    made = (cls, *(each for each in beside if isinstance(each, type) and issubclass(each, cls)))
     return any(_takes_any(each) or hasattr(each, attribute) for each in made)
 
 
 def _takes_any(cls: type) -> bool:
     return cls.__dictoffset__ != 0 or any("__setattr__" in vars(base) for base in cls.__mro__ if base is not object)
+
+
+def _is_standard(name: str) -> bool:
+    return name.partition(".")[0] in sys.stdlib_module_names
+
+
+def _loaded(name: str) -> type | None:
+    """The class of the standard library with a dotted name; None if it is another one or not loaded."""
+    module, _, last = name.rpartition(".")
+    cls = getattr(sys.modules.get(module), last, None) if _is_standard(name) else None
+    return cls if isinstance(cls, type) else None

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from qprep.analysis.effects.abstract_objects import ClassObject, FunctionObject, Instance, Made, Named
 from qprep.analysis.effects.implicit_calls import is_property
 from qprep.analysis.effects.lexical_scopes import BindingKind
+from qprep.analysis.effects.python_classes import lacks
 from qprep.analysis.effects.text_functions import TEXT_METHODS
 from qprep.analysis.symbols.ast_utils import dotted_text, last_name
 from qprep.analysis.values.abstract_values import ClassRef, External
@@ -25,7 +26,6 @@ _SHOWS = frozenset(
 )  # fmt: skip
 _STREAMS = frozenset(("file", "stream"))
 _CONSOLES = frozenset(("sys.stdout", "sys.stderr", "sys.__stdout__", "sys.__stderr__"))
-_NAMESPACES = frozenset(("Namespace", "SimpleNamespace"))  # objects of Python that get their attributes from their user
 _READS_VARIABLES = frozenset(("eval", "exec", "locals", "vars"))
 _JOINS = frozenset(
     (
@@ -142,14 +142,26 @@ def is_sink(func: ast.expr, file: FileScopes, points_to: PointsTo) -> bool:
 
 def _may_have_another(func: ast.Attribute, file: FileScopes, points_to: PointsTo) -> bool:
     """True if code of the project may give an object a function of its own under the name of a sink."""
-    for each in points_to.of(func.value, file.scope_of(func)):
-        match each.base:
-            case Made(name=name) if name.rpartition(".")[2] in _NAMESPACES:
-                return True
-            case Instance(cls=cls) | ClassObject(cls=ClassRef() as cls):
-                is_of_package = any(isinstance(base, External) for base in points_to.project.mro(cls))
-                if not is_of_package or any(points_to.names.stores(points_to, func.attr)):
-                    return True
+    owners = {each.base for each in points_to.of(func.value, file.scope_of(func))}
+    if any(_has_no_sink(base, func.attr, points_to) for base in owners):
+        return True
+    if any(store.owner is not None for store in points_to.stores.attribute_stores(func.attr, is_exact=True)):
+        return True
+    stores = list(points_to.names.stores(points_to, func.attr))
+    outside = (points_to.of(node.value, where) for node, where in stores if not points_to.is_own(node, where))
+    if any(not found or not owners or not owners.isdisjoint(each.base for each in found) for found in outside):
+        return True
+    classes = {base.cls for base in owners if isinstance(base, Instance)}
+    return any(where.owner in points_to.family(cls) for cls in classes for _, where in stores)
+
+
+def _has_no_sink(base: object, method: str, points_to: PointsTo) -> bool:
+    """True if the class of an object has no method of this name from a package: code gives the object one."""
+    match base:
+        case Made(name=name):
+            return lacks(name, method)
+        case Instance(cls=cls) | ClassObject(cls=ClassRef() as cls):
+            return not any(isinstance(each, External) for each in points_to.project.mro(cls))
     return False
 
 

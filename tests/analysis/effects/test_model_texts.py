@@ -137,6 +137,9 @@ USED = {
     "own-log-of-a-class-body": "class Log:\n    info = LINES.append\n\n\nLog.info(str(net))",
     "own-log-set-on-a-logger": "class Log(logging.Logger):\n    pass\n\n\nlog = Log('a')\nlog.info = LINES.append\n"
     "log.info(str(net))",
+    "own-log-set-on-an-object-of-a-package": "log = logging.Logger('a')\nlog.info = LINES.append\nlog.info(str(net))",
+    "own-log-set-by-name": "setattr(logger, 'info', LINES.append)\nlogger.info(str(net))",
+    "own-log-set-on-a-result-of-a-package": "logger.info = LINES.append\nlogger.info(str(net))",
     "returned": _DESCRIBE + "len(describe(net))",
     "returned-in-one-place": _DESCRIBE + "print(describe(net))\nlen(describe(net))",
     "to-a-file": "print(net, file=open('net.txt', 'w'))",
@@ -164,6 +167,9 @@ SHOWN = {
     "by-an-own-function": _SAY + "say(f'{net}')",
     "by-own-functions": _SAY + _DEEP + "show(repr(net))",
     "by-an-own-method": "class Log:\n    def info(self, text):\n        print(text)\n\nLog().info(f'{net}')",
+    "by-a-logger-of-a-package": "logging.Logger('a').info(f'{net}')",
+    "beside-an-attribute-of-this-name": "class Row:\n    def __init__(self):\n        self.info = 1\n\n\n"
+    "logger.info(f'{net}')",
     "by-a-method-of-a-base": "class Log(logging.Logger):\n    pass\n\n\nLog('a').info(f'{net}')",
     "returned-and-printed": _DESCRIBE + "print(describe(net))\nlogger.info(describe(net))",
     "returned-to-nobody": _DESCRIBE + "describe(net)",
@@ -186,7 +192,7 @@ SHOWN = {
 
 def _reaches_new_children(folder: Path, code: str) -> bool:
     table = table_of(folder, _IMPORTS + "net = Net()\n" + code + "\n")
-    found = table.on_child({ClassRef("model", "Net")}, "qprep.runtime_modules.EltwiseAdd")
+    found = table.children.on_child({ClassRef("model", "Net")}, "qprep.runtime_modules.EltwiseAdd")
     return any(effect.kind is EffectKind.EXPOSE for effect in found)
 
 
