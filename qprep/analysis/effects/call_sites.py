@@ -23,7 +23,8 @@ from qprep.analysis.effects.call_arguments import bound, given_values, is_bound_
 from qprep.analysis.effects.call_uses import Argument, Derived, Meanings, Uses
 from qprep.analysis.effects.lexical_scopes import FileScopes, LexicalScope, is_super
 from qprep.analysis.effects.object_queries import ObjectQueries
-from qprep.analysis.effects.use_search import UseSearch, ValueSearch
+from qprep.analysis.effects.use_search import UseSearch
+from qprep.analysis.effects.value_search import ValueSearch
 from qprep.analysis.values.abstract_values import ClassRef
 
 _Decorated = tuple["LexicalScope", str, Reference]
