@@ -60,6 +60,11 @@ NOT_GIVEN = {
         "b.py": "from flax import nn\n",
         "net.py": "from .a import *\nfrom .b import *\n" + _MODEL,
     },
+    "from-a-later-file-with-a-value": {
+        "a.py": _IMPORTS,
+        "b.py": "nn = object()\n",
+        "net.py": "from .a import *\nfrom .b import *\n" + _MODEL,
+    },
     "with-another-value": {
         "common.py": _IMPORTS + "if torch.cuda.is_available():\n    nn = None\n",
         "net.py": "from .common import *\n" + _MODEL,

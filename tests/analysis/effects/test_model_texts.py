@@ -138,6 +138,8 @@ USED = {
     "own-log-set-on-a-logger": "class Log(logging.Logger):\n    pass\n\n\nlog = Log('a')\nlog.info = LINES.append\n"
     "log.info(str(net))",
     "own-log-set-on-an-object-of-a-package": "log = logging.Logger('a')\nlog.info = LINES.append\nlog.info(str(net))",
+    "own-log-set-in-a-constructor": "class Log(logging.Logger):\n    def __init__(self, sink):\n"
+    "        super().__init__('a')\n        self.info = sink\n\n\nLog(LINES.append).info(str(net))",
     "own-log-set-by-name": "setattr(logger, 'info', LINES.append)\nlogger.info(str(net))",
     "own-log-set-on-a-result-of-a-package": "logger.info = LINES.append\nlogger.info(str(net))",
     "returned": _DESCRIBE + "len(describe(net))",

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from qprep.analysis.effects.python_classes import holds_no_items, may_keep
+from qprep.analysis.values.abstract_values import ClassRef
 from tests.analysis.effects.small_projects import names_of, probed, table_of
 
 CONF = """\
@@ -136,6 +137,32 @@ def test_a_path_holds_nothing_that_code_sets_on_layers(tmp_path: Path) -> None:
     table = table_of(tmp_path, code + "import argparse, pathlib\n")
     assert not table.points_to.set_from_outside("pathlib.Path")
     assert table.points_to.set_from_outside("argparse.Namespace")
+
+
+OUTER = """\
+class Outer(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.net = Net()
+
+
+for LOOP:
+    each.register_forward_hook(print)
+"""
+
+
+@pytest.mark.parametrize(
+    ("loop", "reaches"),
+    [
+        ("each in Outer().children()", False),
+        ("name, each in Outer().named_children()", False),
+        ("each in Outer().modules()", True),
+        ("each in [m for child in Outer().children() for m in child.children()]", True),
+    ],
+)
+def test_a_loop_over_children_reaches_no_module_further_down(loop: str, reaches: bool, tmp_path: Path) -> None:
+    table = table_of(tmp_path, OUTER.replace("LOOP", loop))
+    assert any(table.children.on_child({ClassRef("model", "Net")}, "torch.nn.ReLU")) is reaches
 
 
 LAZY = """\
