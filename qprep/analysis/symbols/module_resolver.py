@@ -263,7 +263,8 @@ class Project:
         """
         imported: set[str] = set()
         for star in surface.stars:
-            if self._lacks(star, name) or (given := self.surface(star)) is None:
+            given = self.surface(star)
+            if given is None or (name not in given.values and self._lacks(star, name)):
                 continue
             found = self.resolve(f"{star}.{name}")
             if not isinstance(found, External):
