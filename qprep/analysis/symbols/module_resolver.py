@@ -262,18 +262,17 @@ class Project:
         A name that such a file imports from another package counts if no other of these files has a different one.
         """
         imported: set[str] = set()
+        is_clear = True
         for star in surface.stars:
-            given = self.surface(star)
-            if given is None or (name not in given.values and self._lacks(star, name)):
+            if self._lacks(star, name) or (given := self.surface(star)) is None:
                 continue
             found = self.resolve(f"{star}.{name}")
             if not isinstance(found, External):
                 return f"{star}.{name}"
-            if name in given.values:
-                return None
+            is_clear = is_clear and name not in given.values
             if found.name != f"{star}.{name}" and self._is_exported(star, given, name):
                 imported.add(found.name)
-        return imported.pop() if len(imported) == 1 else None
+        return imported.pop() if is_clear and len(imported) == 1 else None
 
     def _is_exported(self, module: str, surface: Outline, name: str) -> bool:
         """True if `from module import *` certainly takes what the module imports by a name."""
@@ -288,7 +287,7 @@ class Project:
         )
 
     def _lacks(self, module: str, name: str) -> bool:
-        """True if it is clear that a module cannot give a class, a function or an import of a name.
+        """True if it is clear that a module cannot give a name.
 
         The names of a lazy package come out of thousands of files, one of which has the name that is sought: the
         texts of the others show that, and are not parsed for it.
@@ -318,9 +317,9 @@ class Project:
         return True
 
     def _names_given(self, module: str, surface: Outline) -> frozenset[str]:
-        """The names of classes, functions and imports of a module, without what tells several definitions apart."""
+        """The names that a module binds, without what tells several definitions apart."""
         if module not in self._given:
-            names = (*surface.imports, *surface.classes, *surface.functions)
+            names = (*surface.imports, *surface.classes, *surface.functions, *surface.values)
             self._given[module] = frozenset(name.partition(":")[0].partition(".")[0] for name in names)
         return self._given[module]
 
