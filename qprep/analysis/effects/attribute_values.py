@@ -24,6 +24,7 @@ from qprep.analysis.effects.abstract_objects import (
     References,
 )
 from qprep.analysis.effects.evaluation import Evaluation
+from qprep.analysis.effects.given_objects import is_given_objects
 from qprep.analysis.effects.implicit_calls import is_property
 from qprep.analysis.effects.library_names import DICTIONARIES, MODULE_NAMES, OF_MODULE_TABLE, ROOTS
 from qprep.analysis.effects.module_definitions import defined_in, of_dotted
@@ -156,7 +157,9 @@ def has_known_values(evaluation: Evaluation, base: Base) -> bool:
 
 def may_keep(evaluation: Evaluation, cls: ClassRef, name: str) -> bool:
     """True if an attribute of a class may hold anything but numbers, texts and tensors."""
-    return evaluation.class_may_hold(cls, name) or _is_set_by_name(evaluation, name)
+    if evaluation.class_may_hold(cls, name) or _is_set_by_name(evaluation, name):
+        return True
+    return is_given_objects(evaluation, name, evaluation.family(cls))
 
 
 def _is_set_by_name(evaluation: Evaluation, name: str) -> bool:
@@ -175,7 +178,9 @@ def may_hold_on_some(evaluation: Evaluation, name: str) -> bool:
         evaluation.held_names[name] = any(
             evaluation.class_may_hold(cls, name) for cls in evaluation.names.holders(name)
         )
-    return evaluation.held_names[name] or any(
+    if evaluation.held_names[name] or is_given_objects(evaluation, name, None):
+        return True
+    return any(
         evaluation.get(value, scope)
         for node, scope, value in evaluation.assignments(name)
         if value is not None and not evaluation.own_class(node, scope)[0]

@@ -44,6 +44,7 @@ class Evaluation(Definitions, Fixpoint):
         self.has_own = has_own
         self.local_bodies: dict[ClassRef, tuple[LexicalScope, ...]] = {}
         self.held_names: dict[str, bool] = {}
+        self.stored_parameters: dict[str, list[tuple[ClassRef, LexicalScope, str]]] = {}  # by the attribute's name
         self.getters: dict[Place, ast.Call] = {}  # the calls of `attrgetter` that are evaluated, by their places
         self.assigned_names: dict[LexicalScope, frozenset[str]] = {}
         # What follows from the trees alone, and is asked again with each growth of a value.

@@ -21,6 +21,7 @@ from qprep.analysis.effects.class_conditions import Variable
 from qprep.analysis.effects.evaluation import Evaluation
 from qprep.analysis.effects.expression_values import of_expression
 from qprep.analysis.effects.external_results import given_to_writers
+from qprep.analysis.effects.given_objects import objects_given
 from qprep.analysis.effects.implicit_calls import ImplicitCalls
 from qprep.analysis.effects.kept_values import of_kept
 from qprep.analysis.effects.lexical_scopes import Binding, BindingKind, LexicalScope
@@ -34,6 +35,7 @@ from qprep.analysis.effects.value_keys import (
     AttachedKey,
     ComputedKey,
     GivenKey,
+    GivenObjectsKey,
     KeptKey,
     Key,
     OutsideKey,
@@ -85,6 +87,8 @@ class PointsTo(Evaluation):
                 return attached_to(self, name)
             case GivenKey(cls=cls, field=field):
                 return given_to_class(self, cls, field)
+            case GivenObjectsKey(scope=scope, name=name):
+                return objects_given(self, scope, name)
             case WrittenKey(functions=functions):
                 return given_to_writers(self, functions)
         raise TypeError(f"no value is computed for {key!r}")

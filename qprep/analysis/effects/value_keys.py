@@ -72,6 +72,14 @@ class GivenKey:
 
 
 @dataclass(frozen=True, slots=True)
+class GivenObjectsKey:
+    """The objects that calls of a function make or name as the argument of a parameter."""
+
+    scope: LexicalScope
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
 class WrittenKey:
     """The objects that the project passes to functions of these names, which write them into a file."""
 
@@ -87,6 +95,7 @@ Key = (
     | ComputedKey
     | AttachedKey
     | GivenKey
+    | GivenObjectsKey
     | WrittenKey
     | ast.AST
 )

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from qprep.analysis.values.abstract_values import ClassRef
 from tests.analysis.effects.small_projects import names_of, probed, table_of
 
 BASE = """\
@@ -30,6 +31,50 @@ class Holder(Base):
 
 
 """
+
+GIVEN = """\
+class Named(nn.Module):
+    def __init__(self, name=DEFAULT):
+        super().__init__()
+        STORE
+
+
+first = Named()
+second = Named(Net())
+
+
+def look(each: Named):
+    probe(each.name)
+
+
+look(second)
+"""
+
+
+@pytest.mark.parametrize("default", ["''", "0", "1.5", "None", "False", "()"])
+@pytest.mark.parametrize(
+    "store",
+    ["self.name = name", "self.name: object = name", "self.name, self.more = name, name", "self.name = name or 1"],
+)
+def test_a_default_does_not_say_what_other_callers_give(default: str, store: str, tmp_path: Path) -> None:
+    code = GIVEN.replace("DEFAULT", default).replace("STORE", store)
+    assert "Net" in names_of(probed(table_of(tmp_path, BASE + code)))
+
+
+@pytest.mark.parametrize("call", ["Named(held)", "Named(name=table['net'])", "functools.partial(Named, Net())()"])
+def test_an_argument_may_be_named_or_bound(call: str, tmp_path: Path) -> None:
+    code = GIVEN.replace("DEFAULT", "False").replace("STORE", "self.name = name").replace("Named(Net())", call)
+    head = "import functools\n\nheld = Net()\ntable = {'net': held}\n\n\n"
+    assert "Net" in names_of(probed(table_of(tmp_path, BASE + head + code)))
+
+
+@pytest.mark.parametrize(("argument", "is_kept"), [("2", False), ("Net()", True)])
+def test_a_class_that_is_bound_to_arguments_is_none_of_them(argument: str, is_kept: bool, tmp_path: Path) -> None:
+    code = GIVEN.replace("DEFAULT", "False").replace("STORE", "self.name = name")
+    code = code.replace("Named(Net())", f"functools.partial(Named, {argument})()")
+    table = table_of(tmp_path, BASE + "import functools\n\n\n" + code)
+    assert table.points_to.may_keep(ClassRef("model", "Named"), "name") is is_kept
+
 
 # By name: code that gives `probe` no module, the change of it that does, and the module.
 PAIRS = {
