@@ -21,7 +21,7 @@ from qprep.analysis.effects.abstract_objects import (
 )
 from qprep.analysis.effects.child_visits import takers_of_originals
 from qprep.analysis.effects.class_facts import TORCH, ModuleClass
-from qprep.analysis.effects.effect_kinds import Effect, EffectKind
+from qprep.analysis.effects.effect_kinds import TRAINING, Effect, EffectKind
 from qprep.analysis.effects.effect_source import EffectSource
 from qprep.analysis.effects.library_names import MODULE_NAMES
 from qprep.analysis.effects.target_classes import TargetClasses
@@ -69,6 +69,20 @@ class ChildEffects:
         for meeting in self._meetings(child, is_marked, is_named, is_second):
             if meeting.is_any or any(self._targets.has_children_of(below, family) for below in meeting.below):
                 yield meeting.effect
+
+    def on_flag(self, family: Collection[ClassRef], child: ModuleClass) -> Iterator[Effect]:
+        """Effects that set the mode of an instance of a family alone, and so not that of a child of class `child`."""
+        if not self._source.facts.is_modal(child):
+            return
+        for effect in self._source.index.of(EffectKind.MODE):
+            if effect.attribute != TRAINING:
+                continue  # train() and eval() set the mode of the children as well
+            for target in self._source.targets_of(effect):
+                is_for_all = isinstance(target.base, Below) and not target.base.is_direct
+                if is_for_all and self._targets.admits(target.tests, child):
+                    continue  # of all modules below some object, the children included
+                if self._targets.is_instance(target, family):
+                    yield effect
 
     def _meetings(self, child: ModuleClass, *flags: bool) -> list[_Meeting]:
         key = (child, *flags)
