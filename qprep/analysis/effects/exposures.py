@@ -204,7 +204,7 @@ def container_uses(file: FileScopes, points_to: PointsTo) -> Iterator[Exposure]:
     if not points_to.has_own_containers:
         return
     for node, value in _counted(file):
-        if isinstance(value, _NEVER_OWN) or _is_self_or_list(value, file, points_to):
+        if isinstance(value, _NEVER_OWN) or _is_counted_by_itself(value) or _is_self_or_list(value, file, points_to):
             continue
         text = f"uses the items of `{ast.unparse(value)}`"
         yield Exposure(partial(_contained, points_to, value, node, file), node, text)
@@ -246,6 +246,16 @@ def _counted_by_syntax(file: FileScopes) -> _Counted:
     for added in file.index.of(ast.AugAssign):
         if isinstance(added.op, _JOINING):
             yield added, added.target
+
+
+def _is_counted_by_itself(value: ast.expr) -> bool:
+    """True for a call that goes through the items, such as `blocks.items()`."""
+    match value:
+        case ast.Call(func=ast.Name(id=name)):
+            return name in _ITERATES
+        case ast.Call(func=ast.Attribute(attr=name)):
+            return name in _CONTAINER_METHODS
+    return False
 
 
 def _is_self_or_list(value: ast.expr, file: FileScopes, points_to: PointsTo) -> bool:
