@@ -53,7 +53,7 @@ def depth(block):
 
 def outcome():
     net = Net()
-    return [net(torch.ones(2, 8)), torch.tensor(COUNT)]
+    return [net(torch.ones(2, 8)), torch.tensor([COUNT])]
 """
 
 _OWN = f"""{IMPORTS}
@@ -67,7 +67,12 @@ class Marked(torch.Tensor):
 
 
 class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.fc = nn.Linear(4, 4)
+
     def forward(self, x):
+        x = self.fc(x)
         return EXPRESSION
 
 
@@ -84,16 +89,14 @@ PROGRAMS = {
     "length-of-attribute": _RESIDUAL.replace("COUNT", "len(net.first)"),
     "length-in-loop": _RESIDUAL.replace("COUNT", "[len(block) for block in net.blocks]"),
     "length-in-function": _RESIDUAL.replace("COUNT", "depth(net.blocks[1])"),
-    "item-of-item": _RESIDUAL.replace("COUNT", "isinstance(net.blocks[0][-1], nn.Linear)"),
+    "item-of-item": _RESIDUAL.replace("COUNT", "float(isinstance(net.blocks[0][-1], nn.Linear))"),
     "own-method": _OWN.replace("EXPRESSION", "x.relu()"),
     "own-operator": _OWN.replace("EXPRESSION", "x + 1"),
     "own-operator-by-function": _OWN.replace("EXPRESSION", "torch.add(x, x)"),
 }
 
 FIXED = {
-    "mode-of-all": _DROPPING.replace("CHANGE", "for m in net.modules():\n        m.training = False").replace(
-        "        self.training = False", "        return self"
-    ),
+    "mode-of-a-part": _DROPPING.replace("CHANGE", "net.fc.training = False").replace("self.training = False", "pass"),
     "length-of-list": _RESIDUAL.replace("COUNT", "len(net.blocks)").replace("return len(block)", "return block"),
     "other-operation": _OWN.replace("EXPRESSION", "x.sigmoid()"),
 }

@@ -77,12 +77,15 @@ class ChildEffects:
         for effect in self._source.index.of(EffectKind.MODE):
             if effect.attribute != TRAINING:
                 continue  # train() and eval() set the mode of the children as well
-            for target in self._source.targets_of(effect):
-                is_for_all = isinstance(target.base, Below) and not target.base.is_direct
-                if is_for_all and self._targets.admits(target.tests, child):
-                    continue  # of all modules below some object, the children included
-                if self._targets.is_instance(target, family):
-                    yield effect
+            targets = self._source.targets_of(effect)
+            whole = {
+                each.base
+                for each in targets
+                if isinstance(each.base, Below) and not each.base.is_direct and self._targets.admits(each.tests, child)
+            }  # all modules below some object, the children included
+            roots = {base.owner for base in whole}
+            if any(self._targets.is_instance(each, family) for each in targets if each.base not in whole | roots):
+                yield effect
 
     def _meetings(self, child: ModuleClass, *flags: bool) -> list[_Meeting]:
         key = (child, *flags)

@@ -46,7 +46,9 @@ class OwnOperations:
         found: dict[str, list[tuple[ClassRef, Place]]] = defaultdict(list)
         project = self._points_to.project
         surfaces = ((name, project.surface(name)) for name in project.given)
-        for cls in (ClassRef(name, each) for name, surface in surfaces if surface is not None for each in surface.classes):
+        for cls in (
+            ClassRef(name, each) for name, surface in surfaces if surface is not None for each in surface.classes
+        ):
             if any(_is_of_tensors(base) for base in project.mro(cls)):
                 for name, place in self._methods(cls):
                     found[name].append((cls, place))
@@ -70,7 +72,7 @@ class OwnOperations:
                 yield name, Place.of(cls.module, value)
 
 
-def _is_of_tensors(base: ClassRef | External) -> bool:
+def _is_of_tensors(base: object) -> bool:
     return isinstance(base, External) and base.name.startswith("torch.") and base.name.rpartition(".")[2] in _TENSORS
 
 
