@@ -1,4 +1,4 @@
-"""What the result of `eval` may be: the objects that the text can name."""
+"""Results of `eval`: the objects that the text can name."""
 
 from __future__ import annotations
 
