@@ -19,8 +19,7 @@ _WRAPS = "functools.wraps"
 def wraps_alone(project: Project, index: FileIndex, decorator: ast.expr, node: ast.FunctionDef) -> bool:
     """True if a decorator runs the method of a module as it runs a function: it does not notice `self`.
 
-    It passes all arguments on in the value that it returns, keeps nothing from one call to the next, and looks at
-    arguments only to find tensors.
+    It returns the result of the function for all arguments, and sets no variable of others. It may look for tensors.
     """
     maker = _returned_function(node) if isinstance(decorator, ast.Call) else node
     inner = _returned_function(maker) if maker is not None else None
