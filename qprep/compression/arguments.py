@@ -1,4 +1,4 @@
-"""What a training loop gives to the scheduler: a model, a loss, example inputs, batches."""
+"""Arguments that a training loop gives to the scheduler: a model, a loss, example inputs, batches."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from qprep.compression.windows import TrainingClock
 
 
 class Progress:
-    """Where the loop is; raises CompressionError for callbacks out of order.
+    """Place in the loop; raises CompressionError for callbacks out of order.
 
     began         whether an epoch has begun, ever
     in_epoch      whether one is in progress
@@ -73,7 +73,7 @@ class Progress:
         self.in_epoch = self.in_minibatch = False
 
     def state_dict(self) -> dict[str, bool]:
-        """What a resumed training needs."""
+        """Flags that a resumed training needs."""
         return {"in_epoch": self.in_epoch, "began": self.began}
 
     def load_state_dict(self, state: Mapping[str, bool]) -> None:
