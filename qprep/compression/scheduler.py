@@ -15,6 +15,7 @@ from qprep.compression.callbacks import Callbacks
 from qprep.compression.coverage import bare
 from qprep.compression.errors import CompressionError
 from qprep.compression.first_run import FirstRun
+from qprep.compression.policies.quantization import QuantizationPolicy
 from qprep.compression.policy import Policy
 from qprep.compression.report import CompressionReport, report_of
 from qprep.compression.restoring import RestorePoint
@@ -26,6 +27,7 @@ from qprep.compression.structure import Record
 from qprep.compression.training import Training
 from qprep.compression.windows import Window, window
 from qprep.foundation.errors import QprepError
+from qprep.quantizer import Quantizer
 
 
 class Scheduler(Callbacks):
@@ -119,6 +121,12 @@ class Scheduler(Callbacks):
     def records(self) -> list[Record]:
         """One for each thinning: `thin(average, scheduler.records[-1])` cuts a model of the same names likewise."""
         return [each["record"] for each in self._training.records if each["kind"] == "thinning"]
+
+    @property
+    def quantizer(self) -> Quantizer | None:
+        """The quantizer in the model, for `convert` and `export_onnx`; None before its policy starts."""
+        started = (each.policy.quantizer for each in self.entries if isinstance(each.policy, QuantizationPolicy))
+        return next((each for each in started if each is not None), None)
 
     @property
     def sparsity(self) -> float:
