@@ -27,7 +27,7 @@ from qprep.quantizer import (
 from qprep.quantizer.report.graph_picture import draw
 from qprep.quantizer.report.report_data import Score
 from qprep.runtime_modules import MultiheadAttention
-from tests.chromium import overflow
+from tests.chromium import background, lowest_contrast, overflow
 from tests.quantizer.models import mlp, snr
 
 
@@ -124,7 +124,7 @@ def test_a_layer_is_red_for_its_share_of_the_noise() -> None:
     assert replace(noisy, layers=even).costly_layers == frozenset()
 
 
-@pytest.mark.parametrize("width", [320, 800, 1400])
+@pytest.mark.parametrize("width", [320, 400, 800, 1400])
 def test_no_column_of_the_page_is_cut_off(width: int, tmp_path: Path) -> None:
     page = quantizer().report(data()).to_html()
     names = page.replace("Linear", "ModuleWithAVeryLongName").replace(
@@ -132,6 +132,14 @@ def test_no_column_of_the_page_is_cut_off(width: int, tmp_path: Path) -> None:
     )
     inside = "none" if width < 800 else ".wide"
     assert overflow(names, width, tmp_path, inside) <= 0
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_every_text_of_the_page_can_be_read_in_dark_mode_too(dark: bool, tmp_path: Path) -> None:
+    page = quantizer(overrides={"0": {"bits_weights": 2}}).report(data()).to_html()
+    ratio, text = lowest_contrast(page, tmp_path, dark=dark)
+    assert ratio >= 3, text
+    assert background(page, tmp_path, dark=True) != background(page, tmp_path, dark=False)
 
 
 def test_layers_are_measured_by_themselves() -> None:
