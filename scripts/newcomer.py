@@ -3,9 +3,9 @@
     python scripts/newcomer.py [--install | --install-only] [--folder FOLDER] [docs/start.md]
 
 Files of the page are written, `console` blocks are run as they stand. With --install the page's install commands run as
-well, in an environment in the folder and with this checkout; otherwise the Python that runs
-this script is used. With --install-only nothing else of the page runs. Prints the exit code, seconds and last line of each command; exits 1 if a command has another exit
-code, or prints other lines than the page shows. Numbers may differ by a fifth.
+well, in an environment in the folder and with this checkout; otherwise the Python that runs this script is used. With
+--install-only nothing else of the page runs. Prints the exit code, seconds and last line of each command; exits 1 if a
+command has another exit code, or prints other lines than the page shows. Numbers may differ by a fifth.
 """
 
 from __future__ import annotations

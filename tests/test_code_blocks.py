@@ -210,9 +210,7 @@ def steps(value: object) -> Iterator[str]:
 def test_steps_of_workflows_run(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Exit codes are those of a project with a finding: 1, or 0 under `--exit-zero`."""
     yaml = pytest.importorskip("yaml")
-    found = [
-        step for block in blocks(page) if block.language == "yaml" for step in steps(yaml.safe_load(block.text))
-    ]
+    found = [step for block in blocks(page) if block.language == "yaml" for step in steps(yaml.safe_load(block.text))]
     (tmp_path / "models.py").write_text(MODEL, encoding="utf-8")
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     for step in found:

@@ -220,7 +220,7 @@ def test_example_inputs_that_the_model_does_not_run_on() -> None:
 @pytest.mark.parametrize("inside", [False, True])
 def test_models_of_torch_jit(inside: bool) -> None:
     scripted = torch.jit.trace(mlp(), data()[0])  # type: ignore[no-untyped-call]
-    with pytest.raises(QprepError, match="expected a model as it is before torch.jit, found a ScriptModule at"):
+    with pytest.raises(QprepError, match="expected a model before torch.jit, found a ScriptModule at"):
         PostTrainingQuantizer(nn.Sequential(scripted) if inside else scripted, **EIGHT)
 
 

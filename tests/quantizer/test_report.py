@@ -197,8 +197,8 @@ def test_clipped_weights_are_counted() -> None:
     weight = found.slots[0]
     assert weight.clipped == 3 / 128
     assert found.first_to_widen == ()
-    assert "sensitivity was not measured" in str(found)
-    assert "Sensitivity was not measured" in found.to_html()
+    assert "sensitivity of single layers was not measured" in str(found)
+    assert "sensitivity of single layers was not measured" in found.to_html()
 
 
 def test_report_says_what_stayed_in_float() -> None:
