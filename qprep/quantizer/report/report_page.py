@@ -151,7 +151,7 @@ def _pictures(report: ReportData) -> str:
         pictures.append(
             (
                 "Sensitivity",
-                "The signal-to-noise ratio at the output if only this layer is quantized. Red: over a tenth of the noise.",
+                "The ratio at the output if only this layer is quantized. Red bars cause over a tenth of the noise.",
                 svg.columns(alone, names, svg.decibels(_highs(alone))),
             )
         )
