@@ -169,7 +169,7 @@ def test_a_layer_that_calibration_never_runs_stays_in_float() -> None:
     quantizer = PostTrainingQuantizer(Either(), **EIGHT)
     quantizer.prepare_model(batches[0], True)
     quantizer.calibrate([(batch, False) for batch in batches])
-    assert quantizer.notes == ["seldom: never run in calibration, left in float"]
+    assert quantizer.notes == ["seldom: did not run in calibration; it stays in float"]
     assert torch.isfinite(quantizer.convert()(batches[0], True)).all()
 
 

@@ -222,7 +222,7 @@ def test_report_says_what_stayed_in_float() -> None:
         return [str(each) for each in made.report(data(), sensitivity=False).in_float]
 
     found = stayed(PostTrainingQuantizer, overrides={"head": {"bits_weights": None, "bits_activations": None}})
-    assert "add in the model (Parts): left in float" in found[0]
+    assert "add in the model (Parts): it stays in float" in found[0]
     assert found[1:] == ["unused: did not run on the example inputs", "head (Linear): its settings have no format"]
     found = stayed(PostTrainingQuantizer, overrides={"fc": {"bits_weights": None}, "head": {"bits_activations": None}})
     assert found[2:] == ["head (Linear): bits_activations is None for it", "fc.weight: bits_weights is None for it"]

@@ -48,7 +48,7 @@ _KEYS: Final = (
     '<span class="key" style="background:var(--w)"></span>weights'
     '<span class="key" style="background:var(--a)"></span>activations'
 )
-_COLUMNS: Final = ("#", "layer", "weights", "activations", "clipped", "sensitivity dB", "bytes")
+_COLUMNS: Final = ("#", "layer", "weights", "activations", "clipped", "sensi&shy;tivity dB", "bytes")
 _TEXTS: Final = (1, 2, 3)
 _ROUND: Final = (
     "<style>:root{color-scheme:light dark}body{margin:0;background:#fff}"
