@@ -1,7 +1,7 @@
 """Write the tutorials of docs/tutorials as notebooks beside them; with --check, print those that differ.
 
-A file of the page becomes a `%%writefile` cell, a command a `!` cell, all other text a Markdown cell. A cell in front of
-the code says how to install qprep.
+A file of the page becomes a `%%writefile` cell, a command a `!` cell, all other text a Markdown cell. A cell before the
+code says how to install qprep.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ _FENCE = re.compile(r"(?:^<!-- [^\n]* -->\n)?^```[^\n]*\n.*?^```$", re.DOTALL | 
 _PAGE_LINK = re.compile(r"\]\((?:\.\./)*([\w./-]+\.md(?:#[\w-]+)?)\)")
 _NOTE = re.compile(r"^\[Notebook\]\([^)]*\)\n\n(?:<!-- slow: [^\n]* -->\n\n)?", re.MULTILINE)
 _FIRST = """\
-Install qprep in the environment of this notebook first: `%pip install "qprep[onnx]"`. The cells write files into the current
-folder and run commands there."""
+Install qprep in the environment of this notebook first: `%pip install "qprep[onnx]"`. The cells write files into the
+current folder and run commands there."""
 
 
 def main(arguments: list[str]) -> int:
