@@ -347,8 +347,8 @@ def test_the_server_ends_with_its_editor(tmp_path: Path, *, is_asked: bool, code
 
 @pytest.mark.parametrize(("flag", "logged"), [("--quiet", False), ("--verbose", True)])
 def test_the_log_goes_to_standard_error_and_leaves_the_protocol(flag: str, logged: bool) -> None:
-    parameters = {"processId": None, "rootUri": None, "capabilities": {}}
-    calls = [
+    parameters: dict[str, Any] = {"processId": None, "rootUri": None, "capabilities": {}}
+    calls: list[dict[str, Any]] = [
         {"id": 1, "method": "initialize", "params": parameters},
         {"id": 2, "method": "shutdown"},
         {"method": "exit"},
