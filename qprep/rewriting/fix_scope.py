@@ -65,9 +65,7 @@ class AttributeNames:
         """A free name: `base`, then `base_hint` where the target's name helps, then `base_1` …"""
         base = self.prefix + base
         if base.startswith(self.barred):
-            raise RejectedError(
-                f"`{base}` begins like the names of children that the class looks up", RejectionCode.NAME
-            )
+            raise RejectedError(f"`{base}` has the prefix of the children that the class looks up", RejectionCode.NAME)
         name = next(name for name in self._candidates(base, hint) if not self._is_taken(name))
         if self._is_made_up(name):
             # A pattern that matches every candidate says nothing about any of them.

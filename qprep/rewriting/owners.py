@@ -78,7 +78,7 @@ def _mixin_refusal(context: RewriteContext, unit: Unit) -> Rejection | None:
 def _torch_around(index: FileIndex, entry: ClassNode, unit: Unit) -> Rejection | None:
     """The reason why a class that a function defines cannot use modules that the file imports."""
     if entry.around and not any(known.target.partition(".")[0] == "torch" for known in index.imports.values()):
-        return Rejection(f"torch is imported only by the function around `{unit.name}` only", RejectionCode.CLASS_SHAPE)
+        return Rejection(f"torch is imported inside the function around `{unit.name}` only", RejectionCode.CLASS_SHAPE)
     return None
 
 
@@ -96,7 +96,7 @@ def method_refusal(context: RewriteContext, unit: Unit, method: str) -> Rejectio
     if not (unit.is_class and unit.name):
         return None
     if plain_objects.is_plain(context, unit):
-        early = f"`{unit.name}.{method}` runs while its object is made, before any module can lend it operations"
+        early = f"`{unit.name}.{method}` runs during the construction of its object, before the object can use modules"
         is_early = method in ("__init__", "__post_init__") and bool(plain_objects.held(context, unit))
         return Rejection(early, RejectionCode.CLASS_SHAPE) if is_early else None
     if mixins.is_mixin(context, unit):

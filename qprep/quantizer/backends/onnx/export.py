@@ -178,8 +178,8 @@ def _free(info: Any) -> dict[int, str]:
 
 
 def _notes(run: Recording, wholes: tuple[str, ...]) -> tuple[str, ...]:
-    reads = [f"{each}: the file keeps the example's number" for each in dict.fromkeys(run.reads)]
-    left = [f"{path}: one operator in the ONNX file, slots inside are left out" for path in wholes]
+    reads = [f"{each}: the file has the example's number" for each in dict.fromkeys(run.reads)]
+    left = [f"{path}: one operator in the ONNX file, without the slots inside" for path in wholes]
     return (*reads, *left)
 
 
