@@ -31,7 +31,7 @@ def choose_estimator(
     quantizer: Calibrated,
     in_float: Callable[[object], object],
     loader: Iterable[object],
-    estimators: Sequence[str] = CANDIDATES,
+    estimators: str | Sequence[str] = CANDIDATES,
 ) -> str:
     """Choose the estimator whose ranges give the least noise at the output, and calibrate with it; returns its name.
 
@@ -42,14 +42,14 @@ def choose_estimator(
     unknown names, and where `calibrate` does.
     """
     batches = list(batches_of(loader))
-    if len(batches) < 2 or not estimators:
-        raise QprepError(
-            f"expected two batches or more and an estimator to choose, found {len(batches)} batches and "
-            f"{len(estimators)} estimators"
-        )
-    for name in estimators:
+    if len(batches) < 2:
+        raise QprepError(f"expected two batches or more to choose an estimator on, found {len(batches)}")
+    names = [estimators] if isinstance(estimators, str) else list(estimators)
+    if not names:
+        raise QprepError("expected names of estimators to choose from, found none")
+    for name in names:
         check_name(name)
-    noise = {name: Ratio() for name in estimators}
+    noise = {name: Ratio() for name in names}
     folds = min(_FOLDS, len(batches))
     for fold in range(folds) if len(noise) > 1 else ():
         left_out = batches[fold::folds]

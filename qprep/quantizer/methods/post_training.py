@@ -124,7 +124,7 @@ class PostTrainingQuantizer(_PostTraining):
         super().calibrate(loader)
         super().quantize_params()
 
-    def choose_estimator(self, loader: Iterable[object], estimators: Sequence[str] = CANDIDATES) -> str:
+    def choose_estimator(self, loader: Iterable[object], estimators: str | Sequence[str] = CANDIDATES) -> str:
         """Choose the range estimator of activations on batches that it has not seen, calibrate, and return its name.
 
         estimators  the names to choose from
