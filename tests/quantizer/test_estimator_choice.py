@@ -66,6 +66,7 @@ def test_names_are_tried_in_order_and_one_needs_no_trial() -> None:
     batches = with_outliers(3, 3.0)
     quantizer = prepared(layer(), batches[0])
     assert quantizer.choose_estimator(iter(batches), ["percentile"]) == "percentile"
+    assert quantizer.choose_estimator(batches, "entropy") == "entropy"
     assert all(each.is_active for each in quantizer.quantizers)
 
 
@@ -90,12 +91,13 @@ def test_what_was_chosen_is_saved(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("number", "names", "found"),
     [
-        (1, ("mse", "min-max"), "found 1 batches and 2"),
-        (3, (), "found 3 batches and 0"),
+        (1, ("mse", "min-max"), "expected two batches or more to choose an estimator on, found 1"),
+        (3, (), "expected names of estimators to choose from, found none"),
         (3, ("msee",), "found 'msee'"),
+        (3, "msee", "found 'msee'"),
     ],
 )
-def test_refused(number: int, names: tuple[str, ...], found: str) -> None:
+def test_refused(number: int, names: str | tuple[str, ...], found: str) -> None:
     batches = with_outliers(number, 3.0)
     quantizer = prepared(layer(), batches[0])
     with pytest.raises(QprepError, match=found):
