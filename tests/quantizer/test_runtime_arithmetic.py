@@ -158,6 +158,14 @@ def test_what_has_no_integer_kernel_stays_in_float(settings: dict[str, Any]) -> 
     assert not any(isinstance(each, QuantizedModule) and each.arithmetic for each in exact.modules())
 
 
+def test_a_clamp_within_the_grid_keeps_a_layer_in_float() -> None:
+    torch.manual_seed(0)
+    model, x = nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(), nn.Conv2d(8, 4, 1)), torch.randn(4, 3, 9, 9)
+    signed = calibrated(model, x, scheme_activations="symmetric").convert(runtime="onnxruntime")
+    follows = [each.arithmetic is not None for each in signed.modules() if isinstance(each, QuantizedModule)]
+    assert follows == [False, False, True]
+
+
 def test_another_runtime_is_an_error() -> None:
     torch.manual_seed(0)
     quantizer = calibrated(nn.Linear(4, 4), torch.randn(6, 4))

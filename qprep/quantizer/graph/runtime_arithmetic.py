@@ -21,7 +21,7 @@ from typing import Any, Final
 import torch
 from torch import Tensor, nn
 
-from qprep.quantizer.formats.affine import dequantize, quantize
+from qprep.quantizer.formats.affine import QParams, dequantize, quantize
 from qprep.quantizer.formats.spec import Granularity
 from qprep.quantizer.formats.stored import integers, per_element
 from qprep.quantizer.formats.tensor_quantizers import DynamicActivationQuantizer, TensorQuantizer
@@ -127,8 +127,9 @@ def follow_runtime(graph: Graph, prepared: nn.Module, converted: nn.Module) -> N
         if not isinstance(copied, QuantizedModule) or found is None or node.calls != 1 or copied.sums or copied.given:
             continue
         slots = [copies.get(paths.get(each, "?")) for each in found]
-        if all(isinstance(each, TensorQuantizer) and _is_narrow(each) for each in slots):
-            copied.arithmetic = _arithmetic(node, copied, [each for each in slots if isinstance(each, TensorQuantizer)])
+        known = [each for each in slots if isinstance(each, TensorQuantizer) and _is_narrow(each)]
+        if len(known) == len(slots) and _is_implied(node, graph, known[-1].grid):
+            copied.arithmetic = _arithmetic(node, copied, known)
 
 
 def in_float(model: nn.Module) -> nn.Module:
@@ -160,7 +161,7 @@ def _is_narrow(slot: TensorQuantizer) -> bool:
 
 def _slots_of(node: Node, graph: Graph) -> list[TensorQuantizer] | None:
     """The slots of what a node reads, of its weight, and of what it gives; None if one of them is missing."""
-    if node.reads is not None or node.sums is not None or len(node.outputs) != 1:
+    if not node.alone or node.reads is not None or node.sums is not None or len(node.outputs) != 1:
         return None
     out = _slot_behind(node.outputs[0], graph)
     given = [edge.slot_at(node) for edge in node.places.values()]
@@ -179,10 +180,28 @@ def _slot_behind(edge: Edge, graph: Graph) -> TensorQuantizer | None:
     """The slot of a tensor, or of what clamps make of it and nothing else reads."""
     if edge.spec is not None:
         return edge.quantizer if edge.readers is None and not edge.inherits else None
-    following = graph.only_consumer(edge)
+    clamp = _clamp_behind(edge, graph)
+    return None if clamp is None else _slot_behind(clamp.outputs[0], graph)
+
+
+def _clamp_behind(edge: Edge, graph: Graph) -> Node | None:
+    """The clamp between a tensor and its slot."""
+    following = graph.only_consumer(edge) if edge.spec is None else None
     if following is None or clamp_range(following) is None or following.calls != 1 or len(following.outputs) != 1:
         return None
-    return _slot_behind(following.outputs[0], graph)
+    return following
+
+
+def _is_implied(node: Node, graph: Graph, grid: QParams) -> bool:
+    """True if a grid ends where the clamps before it do: runtimes then leave them out, and join the layer with it."""
+    low, high = ((bound - int(grid.zero_point)) * float(grid.scale) for bound in (grid.low, grid.high))
+    clamp = _clamp_behind(node.outputs[0], graph)
+    while clamp is not None:
+        bounds = clamp_range(clamp)
+        if bounds is None or bounds[0] > low or bounds[1] < high:
+            return False
+        clamp = _clamp_behind(clamp.outputs[0], graph)
+    return True
 
 
 def _arithmetic(node: Node, copied: QuantizedModule, slots: list[TensorQuantizer]) -> Arithmetic | None:
