@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -47,7 +48,7 @@ def nodes(graph: Graph) -> list[tuple[str, bool]]:
 def test_padding_by_other_values_is_not_what_a_convolution_does(mode: str, dims: int, tmp_path: Path) -> None:
     onnxruntime = pytest.importorskip("onnxruntime")
     torch.manual_seed(0)
-    kind = (nn.Conv1d, nn.Conv2d)[dims - 1]
+    kind: Any = (nn.Conv1d, nn.Conv2d)[dims - 1]
     model = nn.Sequential(
         kind(3, 16, 3, padding=1, padding_mode=mode), kind(16, 8, 3, padding=1, padding_mode=mode), kind(8, 4, 1)
     )
