@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from qprep.quantizer import Graph, LinearQATQuantizer, PostTrainingQuantizer
 from tests.quantizer.models import snr
@@ -22,6 +23,17 @@ class LinearReLU(nn.Linear):
     def forward(self, x: Tensor) -> Tensor:
         found: Tensor = super().forward(x)
         return found.relu()
+
+
+class Standardized(nn.Conv2d):
+    def forward(self, x: Tensor) -> Tensor:
+        mean, deviation = self.weight.mean((1, 2, 3), keepdim=True), self.weight.std((1, 2, 3), keepdim=True)
+        return functional.conv2d(x, (self.weight - mean) / (deviation + 1e-5), self.bias)
+
+
+class Bent(nn.Linear):
+    def forward(self, x: Tensor) -> Tensor:
+        return functional.linear(x, torch.tanh(self.weight), self.bias)
 
 
 def norm(channels: int, kind: type[nn.Module]) -> nn.Module:
@@ -65,9 +77,14 @@ def test_padding_by_other_values_is_not_what_a_convolution_does(mode: str, dims:
 
 @pytest.mark.parametrize(
     ("layer", "kind", "shape"),
-    [(ConvReLU(3, 8, 3), nn.BatchNorm2d, (8, 3, 9, 9)), (LinearReLU(3, 8), nn.BatchNorm1d, (64, 3))],
+    [
+        (ConvReLU(3, 8, 3), nn.BatchNorm2d, (8, 3, 9, 9)),
+        (LinearReLU(3, 8), nn.BatchNorm1d, (64, 3)),
+        (Standardized(3, 8, 3), nn.BatchNorm2d, (8, 3, 9, 9)),
+        (Bent(3, 8), nn.BatchNorm1d, (64, 3)),
+    ],
 )
-def test_batch_norm_is_not_folded_through_an_activation(
+def test_batch_norm_is_not_folded_into_what_is_not_linear_in_its_weight(
     layer: nn.Module, kind: type[nn.Module], shape: tuple[int, ...]
 ) -> None:
     torch.manual_seed(0)
@@ -76,6 +93,7 @@ def test_batch_norm_is_not_folded_through_an_activation(
     assert [name for name, _ in nodes(quantizer.graph)][-1] == "batch_norm"
     with torch.no_grad():
         assert snr(model(x), quantizer.convert()(x)) > 30
+        assert snr(model(x), quantizer.convert(runtime="onnxruntime")(x)) > 30
 
 
 def test_nor_in_training() -> None:

@@ -91,8 +91,8 @@ class _Follower(TorchFunctionMode):
         out = func(*args, **kwargs)
         sources = self._sources((args, kwargs))
         if not sources:
-            if self._open and self._open[-1].reads((args, kwargs)):
-                self._note_inside(func, out)
+            if self._open:
+                self._note_inside(func, (args, kwargs), out)
             return out
         operation = self._operations.of(func)
         row = self._rows.get(operation.name)
@@ -109,12 +109,15 @@ class _Follower(TorchFunctionMode):
             self._pass_on(sources, out)
         return iter(out) if func is Tensor.__iter__ else out
 
-    def _note_inside(self, func: Callable[..., Any], out: object) -> None:
-        """An operation on what an open unit has computed."""
-        operation = self._operations.of(func)
-        if operation.compute:
-            self._open[-1].rows.append(self._rows.get(operation.name))
-        self._open[-1].keep(out)
+    def _note_inside(self, func: Callable[..., Any], given: object, out: object) -> None:
+        """Note an operation on what an open unit has computed, or on parameters alone."""
+        unit, computes = self._open[-1], self._operations.of(func).compute
+        if unit.reads(given):
+            if computes:
+                unit.rows.append(self._rows.get(self._operations.of(func).name))
+            unit.keep(out)
+        elif computes and any(each in self._by_parameter for each in tensors_in(given)):
+            unit.changes_weights = True
 
     def _enter(self, module: nn.Module, args: object, kwargs: object) -> None:
         given = (args, kwargs)
@@ -228,6 +231,7 @@ class _OpenUnit:
         self.settings: dict[str, object] = {}
         self.rows: list[Op | None] = []
         self.number = 0
+        self.changes_weights = False  # before they are used
         self._has_units = False
         self._inside: dict[int, weakref.ref[Tensor]] = {}
 
@@ -252,7 +256,7 @@ class _OpenUnit:
     def is_alone(self) -> bool:
         """True if the result is that of one operation; one that gives out what it is given may come before."""
         changing = [row for row in self.rows if not _gives_what_it_takes(row)]
-        return not self._has_units and changing in ([], self.rows[-1:])
+        return not (self._has_units or self.changes_weights) and changing in ([], self.rows[-1:])
 
     def keep(self, value: object) -> None:
         """Remember what was computed inside."""
