@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING
 
 from qprep.analysis.effects.attribute_names import ANY_NAME
@@ -19,6 +20,7 @@ from qprep.rewriting.safety.constructor_calls import bodies_of, returns_early, r
 from qprep.rewriting.safety.early_escape import escapes_early
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from collections.abc import Set as AbstractSet
 
     from qprep.analysis.places import Unit
@@ -160,6 +162,17 @@ def taken_names(context: RewriteContext, unit: Unit) -> list[AbstractSet[str]]:
     entries = [entry for member in family if (entry := entry_of(context, member)) is not None]
     guarded = setattr_guards.names_written_out(method for entry in entries for method in entry.methods.values())
     return [NN_MODULE_ATTRIBUTES, context.asked_names(), *own, inherited, guarded]
+
+
+def set_names(context: RewriteContext, unit: Unit) -> Callable[[str], bool]:
+    """A test for names that code gives an attribute, perhaps of the family of a class: `layer.pad = False`."""
+    family = context.family(unit)
+
+    @cache
+    def is_set(name: str) -> bool:
+        return any(effect.attribute == name for effect in context.effects.on_names(family, (name,)))
+
+    return is_set
 
 
 def taken_patterns(context: RewriteContext, unit: Unit) -> tuple[str, ...]:
