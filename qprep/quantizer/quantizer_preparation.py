@@ -156,7 +156,7 @@ class PreparingQuantizer:
             separate(self.model, reused)
             self.notes += separated(reused)
             if not self.settings.types:
-                self.notes += [f"{line}: it stays in float" for line in unprepared(report)]
+                self.notes += [f"{line}: it stays in float" for line in dict.fromkeys(unprepared(report))]
             graph = build_graph(self.model, example_inputs, example_kwinputs, self.settings, units)
         finally:
             for module, mode in training.items():
