@@ -29,11 +29,8 @@ from torch.nn.utils import prune
 from qprep.compression import (
     AutomatedGradualPruner,
     ChannelLasso,
-    KnowledgeDistillation,
     NMPruner,
-    Policy,
     PruningPolicy,
-    QuantizationPolicy,
     RegularizationPolicy,
     Scheduler,
     SparseGPTPruner,
@@ -41,9 +38,10 @@ from qprep.compression import (
     StructurePruner,
     ThinningPolicy,
     WandaPruner,
+    load_schedule,
 )
 from qprep.compression.structure import Family, groups, macs
-from qprep.quantizer import LSQQuantizer
+from qprep.quantizer import Quantizer
 
 QUICK = ["--quick"]
 EPOCHS = 12
@@ -371,36 +369,54 @@ def overhead_rows(table: Table, seen: Data) -> None:
             table.add(name, ratio, ("<=", 1.03) if kind == "qprep" else None)
 
 
+ONE_FILE = """\
+pruners:
+  channels: {class: StructurePruner, sparsity: 0.3}
+  fine:
+    class: AutomatedGradualPruner
+    initial_sparsity: 0.05
+    final_sparsity: 0.5
+    scope: global
+    weights: ['[345]\\.conv[12]\\.weight', 8.weight]
+extensions:
+  thinner: {class: StructureRemover}
+quantizers:
+  qat:
+    class: LSQQuantizer
+    bits_weights: 4
+    bits_activations: 4
+    overrides: {"0|8": {bits_weights: 8, bits_activations: 8}}
+distillers:
+  teacher: {class: KnowledgeDistillation, temperature: 2.0, distill: 0.5, student: 0.5}
+policies:
+  - {pruner: {instance_name: channels}, epochs: [0]}
+  - {extension: {instance_name: thinner}, epochs: [0]}
+  - {pruner: {instance_name: fine}, starting_epoch: 3, ending_epoch: 9}
+  - {quantizer: {instance_name: qat}, starting_epoch: 9, ending_epoch: 16}
+  - {distiller: {instance_name: teacher}, starting_epoch: 0, ending_epoch: 16}
+"""
+
+
 def file_rows(  # noqa: PLR0917  (as all rows)
     table: Table, dense: nn.Module, seen: Data, held: Data, seed: int, onnx: Path
 ) -> None:
-    """One schedule: filters, thinning, AGP, 4-bit LSQ with distillation; to ONNX beside the dense model."""
-    model, epochs = copy.deepcopy(dense), 16
-    policies: list[Policy] = []
+    """One schedule file: filters, thinning, AGP, 4-bit LSQ with distillation; to ONNX beside the dense model."""
+    model = copy.deepcopy(dense)
+    onnx.mkdir(parents=True, exist_ok=True)
+    (onnx / "schedule.yaml").write_text(ONE_FILE, encoding="utf-8")
 
     def add(scheduler: Scheduler, _: int) -> None:
-        found = weights(scheduler.model, ("0.",))
-        scheduler.add_policy(PruningPolicy(StructurePruner(0.3)), epochs=[0])
-        scheduler.add_policy(ThinningPolicy(), epochs=[0])
-        fine = AutomatedGradualPruner(0.05, 0.5, found, scope="global")
-        scheduler.add_policy(PruningPolicy(fine), starting_epoch=3, ending_epoch=9)
-        edges = {"0|8": {"bits_weights": 8, "bits_activations": 8}}
-        policies.append(QuantizationPolicy(LSQQuantizer, bits_weights=4, bits_activations=4, overrides=edges))
-        scheduler.add_policy(policies[0], starting_epoch=9, ending_epoch=epochs)
-        teaching = KnowledgeDistillation(2.0, 0.5, 0.5)
-        scheduler.add_policy(teaching, starting_epoch=0, ending_epoch=epochs)
+        scheduler.use(load_schedule(onnx / "schedule.yaml"))
 
-    scheduler = train(model, seen, epochs, seed, add, 2e-3, teacher=copy.deepcopy(dense))
-    policy = policies[0]
-    assert isinstance(policy, QuantizationPolicy)
-    assert policy.quantizer is not None
-    converted = policy.quantizer.convert()
+    scheduler = train(model, seen, 16, seed, add, 2e-3, teacher=copy.deepcopy(dense))
+    assert scheduler.quantizer is not None
+    converted = scheduler.quantizer.convert()
     table.add("one file: points lost", accuracy(dense, held) - accuracy(converted, held), ("<=", 2))
     lost = [name for name, mask in scheduler.masks if bool(named(converted, name)[~mask].any())]
     small = 100 * macs(converted, seen[0][:1]) / macs(dense, seen[0][:1])
     table.add("one file: % of multiply-accumulates", small)
     table.add("one file: masked weights that are not 0 in the end", len(lost), ("<=", 0))
-    onnx_rows(table, dense, policy, held, onnx)
+    onnx_rows(table, dense, scheduler.quantizer, held, onnx)
 
 
 def named(model: nn.Module, name: str) -> torch.Tensor:
@@ -410,17 +426,15 @@ def named(model: nn.Module, name: str) -> torch.Tensor:
     return ParameterNames(model).named(name).detach()
 
 
-def onnx_rows(table: Table, dense: nn.Module, policy: QuantizationPolicy, held: Data, folder: Path) -> None:
+def onnx_rows(table: Table, dense: nn.Module, quantizer: Quantizer, held: Data, folder: Path) -> None:
     """Size, accuracy and time of the model that was written against the dense one in float."""
     try:
         import onnxruntime
     except ImportError:
         print("    onnxruntime is not installed: its rows are skipped")
         return
-    folder.mkdir(parents=True, exist_ok=True)
     small, large = folder / "small.onnx", folder / "dense.onnx"
-    assert policy.quantizer is not None
-    policy.quantizer.export_onnx(small)
+    quantizer.export_onnx(small)
     torch.onnx.export(dense.eval(), (held[0][:1],), str(large), dynamo=False, dynamic_axes={"input": {0: "n"}},
                       input_names=["input"])  # fmt: skip
     options = onnxruntime.SessionOptions()

@@ -4,10 +4,11 @@
 python benchmarks/quantize_zoo.py [--quick] [--only TEXT] [--batches N] [--repeats N]
 
 Both calibrate on the same batches and run in ONNX Runtime, on one thread, on others. SQNR is the ratio of the float
-model's output to the difference, in decibels; "simulation" that of `convert`'s output to ONNX Runtime's, beside the
-largest difference in steps of the output's grid. The peer quantizes torch.onnx.export's file: QDQ, one scale a channel,
-min-max ranges, after its own preprocessing; qprep has min-max ranges too, and biases corrected
-on the same batches. Times are medians of runs in turn. Exits 1 where one of these fails:
+model's output to the difference, in decibels; "simulation" that of the output of `convert(runtime="onnxruntime")` to
+ONNX Runtime's, beside the largest difference in steps of the output's grid. The peer quantizes torch.onnx.export's
+file: QDQ, one scale a channel, min-max ranges, after its own preprocessing. qprep corrects biases on the same batches,
+and chooses between min-max and mse ranges on them (`choose_estimator`). Times are medians of runs in turn. Exits 1
+where one of these fails:
 
 - qprep's SQNR is not more than 0.3 dB below the peer's for any model, and at least 1 dB above it on average;
 - ONNX Runtime gives the simulation at 35 dB or more, or within 1.01 steps; not tested where an operator of the file is
@@ -203,10 +204,10 @@ def measured(row: Row, folder: Path, batches: int, repeats: int) -> Found:
     quantizer.passes.insert_after("fold-batch-norm", "bias-correction", bias_correction(batches_seen))
     args, kwargs = given_to(seen[0])
     quantizer.prepare_model(*args, allow_unprepared=not row.prepared, **kwargs)
-    quantizer.calibrate(batches_seen)
+    quantizer.choose_estimator(batches_seen)
     report = quantizer.export_onnx(folder / "ours.onnx")
     ours = session(folder / "ours.onnx")
-    converted = quantizer.convert()
+    converted = quantizer.convert(runtime="onnxruntime")
     simulated, found = floats(converted, unseen), outputs(ours, unseen)
     steps = [float(each.scale) for each in quantizer.quantizers if each.scale.numel() == 1]
     apart = max(float((one - other).abs().max()) for one, other in zip(simulated, found, strict=True))

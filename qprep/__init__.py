@@ -15,6 +15,7 @@ __all__ = [
     "FixResult",
     "Options",
     "PrepareReport",
+    "Prepared",
     "QprepError",
     "Settings",
     "__version__",
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from qprep.engine.config.settings import Settings
     from qprep.engine.config.settings_file import Options
     from qprep.engine.preparing.import_hook import install_import_hook, prepared
-    from qprep.engine.preparing.prepare_model import prepare
+    from qprep.engine.preparing.prepare_model import Prepared, prepare
     from qprep.engine.preparing.prepare_report import PrepareReport
     from qprep.engine.results import FixResult
     from qprep.foundation.errors import QprepError
@@ -48,6 +49,7 @@ else:
         "FixResult": "qprep.engine.results",
         "Options": "qprep.engine.config.settings_file",
         "PrepareReport": "qprep.engine.preparing.prepare_report",
+        "Prepared": "qprep.engine.preparing.prepare_model",
         "QprepError": "qprep.foundation.errors",
         "Settings": "qprep.engine.config.settings",
         "check": "qprep.engine.api",
@@ -64,7 +66,7 @@ else:
     def __getattr__(name: str) -> object:
         import importlib
 
-        if name in {"quantizer", "runtime_modules"}:
+        if name in {"compression", "quantizer", "runtime_modules"}:
             return importlib.import_module(f"qprep.{name}")
         if name not in _HOME:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -6,7 +6,7 @@
 | `<!-- exit: CODE -->` | the commands of the block exit with CODE instead of 0 |
 | `<!-- same as: PAGE -->` | the block is a copy of one of that page, which is tested there |
 | `<!-- needs: PACKAGE, … -->` | the block runs if these packages are installed |
-| `<!-- not run: REASON -->` | the block cannot run here |
+| `<!-- run by: FILE -->` | the commands of the block are in FILE, which CI runs |
 | `<!-- install -->` | the commands install qprep |
 """
 

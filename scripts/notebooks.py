@@ -1,6 +1,7 @@
 """Write the tutorials of docs/tutorials as notebooks beside them; with --check, print those that differ.
 
-A file of the page becomes a `%%writefile` cell, a command a `!` cell, all other text a Markdown cell.
+A file of the page becomes a `%%writefile` cell, a command a `!` cell, all other text a Markdown cell. A cell before the
+code says how to install qprep.
 """
 
 from __future__ import annotations
@@ -18,6 +19,9 @@ FOLDER = ROOT / "docs" / "tutorials"
 _FENCE = re.compile(r"(?:^<!-- [^\n]* -->\n)?^```[^\n]*\n.*?^```$", re.DOTALL | re.MULTILINE)
 _PAGE_LINK = re.compile(r"\]\((?:\.\./)*([\w./-]+\.md(?:#[\w-]+)?)\)")
 _NOTE = re.compile(r"^\[Notebook\]\([^)]*\)\n\n(?:<!-- slow: [^\n]* -->\n\n)?", re.MULTILINE)
+_FIRST = """\
+Install qprep in the environment of this notebook first: `%pip install "qprep[onnx]"`. The cells write files into the
+current folder and run commands there."""
 
 
 def main(arguments: list[str]) -> int:
@@ -43,6 +47,8 @@ def notebook_text(page: Path) -> str:
             cells.append(
                 _cell("markdown", _PAGE_LINK.sub(r"](https://github.com/OWNER/qprep/blob/main/docs/\1)", text))
             )
+        if index == 0:
+            cells.append(_cell("markdown", _FIRST))
         if index < len(prose) - 1:
             cells.extend(_code_cells(blocks(page)[index]))
     for number, cell in enumerate(cells):

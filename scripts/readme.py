@@ -1,7 +1,7 @@
 """Run the commands of the documents and write their output into them; with --check, say what would change instead.
 
 A fence behind `<!-- file: NAME -->` is a file; the commands of `console` fences run one after another in a folder with
-those files. A `console` block behind a comment, such as `<!-- not run: REASON -->`, stays as it is.
+those files. A `console` block behind a comment, such as `<!-- same as: PAGE -->`, is not changed.
 """
 
 from __future__ import annotations

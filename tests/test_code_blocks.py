@@ -11,7 +11,7 @@ import os
 import re
 import shlex
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +44,7 @@ SETUP = re.compile(r"^<!-- setup\n(.*?)^-->$", re.DOTALL | re.MULTILINE)
 SHOWN = {"text", "lua", "diff"}  # output, or a language without a parser here
 BLOCKS = [block for page in pages() if page.parent != RULES for block in blocks(page)]
 COPIES = [block for block in BLOCKS if block.value("same as") is not None]
-SPECIAL = ("file", "not run", "same as", "needs")  # comments of Python blocks that no plain test runs
+SPECIAL = ("file", "same as", "needs")  # comments of Python blocks that no plain test runs
 PYTHON = sorted(
     {block.page for block in BLOCKS if block.language == "python" and not any(block.value(key) for key in SPECIAL)}
     - {ROOT / name for name in OWN_TESTS}
@@ -56,6 +56,22 @@ PLACES: tuple[tuple[re.Pattern[str], Callable[[str], bool]], ...] = (  # the nam
     (re.compile(r"(?<![\w:])make ([a-z][a-z-]*)"), lambda name: f"\n{name}:" in MAKEFILE),
     (re.compile(r"\bqprep\[([a-z]+)\]"), lambda name: name in PROJECT["optional-dependencies"]),
 )
+MODEL = """\
+from torch import nn
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(3, 3, 1)
+
+    def forward(self, x):
+        return self.conv(x) + x
+
+
+def make():
+    return Net()
+"""
 SETTINGS = {"quantizer.md": "quant.yaml", "compression.md": "schedule.yaml"}
 COMMANDS = {
     "quantizer.md": {
@@ -77,8 +93,8 @@ def identify(value: object) -> str:
 
 @pytest.mark.parametrize("block", BLOCKS, ids=identify)
 def test_a_block_is_used_or_says_why_not(block: Block) -> None:
-    if (reason := block.value("not run")) is not None:
-        assert len(reason) > 10
+    if block.value("run by") is not None:
+        assert block.language == "bash"
     elif block in COPIES or block.needs:
         assert block.language in {"console", "python"}
     elif block.language == "console":
@@ -95,6 +111,14 @@ def test_a_copy_is_a_block_of_the_page_that_it_names(block: Block) -> None:
     page = ROOT / (block.value("same as") or "")
     assert page in PLAYED
     assert block.text in [each.text for each in blocks(page) if each.language == block.language]
+
+
+@pytest.mark.parametrize("block", [each for each in BLOCKS if each.value("run by") is not None], ids=identify)
+def test_a_file_of_ci_has_the_commands(block: Block) -> None:
+    lines = (ROOT / (block.value("run by") or "")).read_text(encoding="utf-8").splitlines()
+    found = [line.partition("#")[0].strip() for line in block.text.splitlines()]
+    assert found
+    assert [line for line in found if line not in lines] == []
 
 
 @pytest.mark.parametrize("block", [each for each in BLOCKS if each.language in {"bash", "console"}], ids=identify)
@@ -171,6 +195,33 @@ def test_data_is_well_formed(block: Block, tmp_path: Path) -> None:
         (tmp_path / "ops.toml").write_text("")
         (tmp_path / "pyproject.toml").write_text(block.text)
         read_config(tmp_path / "pyproject.toml", choices(installed()))
+
+
+def steps(value: object) -> Iterator[str]:
+    """The commands of qprep in the values of a workflow, an expression such as `${{ matrix.project }}` as a folder."""
+    if isinstance(value, dict | list):
+        for each in value.values() if isinstance(value, dict) else value:
+            yield from steps(each)
+    elif isinstance(value, str) and value.startswith("qprep ") and "\n" not in value:
+        yield re.sub(r"\$\{\{.*?\}\}", ".", value)
+
+
+@pytest.mark.parametrize("page", sorted({block.page for block in BLOCKS if block.language == "yaml"}), ids=identify)
+def test_steps_of_workflows_run(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Exit codes are those of a project with a finding: 1, or 0 under `--exit-zero`."""
+    yaml = pytest.importorskip("yaml")
+    found = [step for block in blocks(page) if block.language == "yaml" for step in steps(yaml.safe_load(block.text))]
+    (tmp_path / "models.py").write_text(MODEL, encoding="utf-8")
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    for step in found:
+        words = step.split()
+        if words == ["qprep", "check", "--trace"]:  # the name of a hook
+            continue
+        code = 0 if "--exit-zero" in words else 1
+        outcome = run(Command(step, ("…",)), tmp_path, code)
+        assert outcome.fault == ""
+        if "--output-file" in words:
+            assert (tmp_path / words[words.index("--output-file") + 1]).stat().st_size > 0
 
 
 @pytest.mark.parametrize("block", [each for each in BLOCKS if "qprep " in each.text], ids=identify)

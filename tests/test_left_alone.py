@@ -54,7 +54,7 @@ def test_the_reason_names_the_settings() -> None:
     found = check_source(MODEL, options=Options(fixable=("QP2",)))
     assert {f.code for f in found if f.is_fixable} == {"QP201"}
     reasons = {f.fix.reason for f in found if isinstance(f.fix, Rejection) and f.code == "QP101"}
-    assert reasons == {"the settings (`fixable`, `unfixable`) leave QP101 alone"}
+    assert reasons == {"the settings (`fixable`, `unfixable`) exclude QP101"}
 
 
 def test_a_fix_by_itself_leaves_the_others_alone() -> None:

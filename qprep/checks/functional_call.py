@@ -74,5 +74,5 @@ def check(facts: Facts) -> Iterator[Hit]:
         ):
             if not site.op.weights:
                 name = site.spelling.qualified.replace("Tensor.", ".")
-                message = f"`{name}` leaves nothing that a quantizer could replace"
+                message = f"`{name}` is invisible to a module-level quantizer"
                 yield Hit(site.place, message, help_for(site), site)

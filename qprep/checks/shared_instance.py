@@ -66,9 +66,9 @@ _PLACES = {
     "container": "is put into a container a second time",
     "argument": "is passed on a second time",
     "unpacked": "is passed on a second time with its list",
-    "copy": "is copied together with its hooks and all that it holds",
+    "copy": "is copied together with its hooks and children",
     "repetition": "is put into a list several times",
-    "common": "is made once for all, with the file, the class or the default of a parameter",
+    "common": "is created once, with the file, the class or the default of a parameter",
 }
 
 

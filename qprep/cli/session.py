@@ -160,7 +160,7 @@ def _recover(files: Sequence[Path]) -> None:
     """Finish or undo what an earlier run was killed at among these files, before any of them is read."""
     for recovered in recover({Path(os.path.realpath(file)).parent for file in files}):
         names = ", ".join(display_path(path) for path in recovered.files)
-        saved = "".join(f"; {display_path(path)} was saved since and stays as it is" for path in recovered.saved)
+        saved = "".join(f"; {display_path(path)} was saved since and is not changed" for path in recovered.saved)
         click.echo(f"note: a fix that was stopped is {recovered.verb}: {names}{saved}", err=True)
 
 

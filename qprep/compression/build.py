@@ -187,7 +187,7 @@ class _Makers:
         without = injected(definition.section)
         old = outdated(definition.section) - parameters_of(cls, without).keys()
         for name in sorted(old & definition.arguments.keys()):
-            self._training.note(f"{definition.key}.{name}: {definition.class_name} has no such argument, left out")
+            self._training.note(f"{definition.key}.{name}: {definition.class_name} has no such argument; it is ignored")
         given = {name: each for name, each in definition.arguments.items() if name not in old}
         return self.checked(cls, given, definition.key, definition.line, without)
 
@@ -205,7 +205,7 @@ class _Makers:
         given = {name: numbered(each.plain()) for name, each in definition.arguments.items()}
         made = self._culprit(definition, partial(arguments, definition.class_name, given))
         for name in ignored(given):
-            self._training.note(f"{definition.key}.{name}: {definition.class_name} of qprep has none, left out")
+            self._training.note(f"{definition.key}.{name}: {definition.class_name} of qprep has none; it is ignored")
         kind = known_class(definition.class_name)
         policy: QuantizationPolicy = self._culprit(
             definition, partial(QuantizationPolicy, kind, name=definition.name, **made)

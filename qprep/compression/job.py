@@ -6,6 +6,7 @@ import contextlib
 import copy
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,12 +17,14 @@ from torch.optim.lr_scheduler import ReduceLROnPlateau
 from torch.utils import _pytree as pytree
 
 from qprep.compression.errors import CompressionError
+from qprep.compression.policies.quantization import QuantizationPolicy
 from qprep.compression.registry import Section
 from qprep.compression.rehearsal import Rehearsal, has_quantizers, last_epoch, rehearsed, try_quantizers
 from qprep.compression.schedule_file import Schedule, load_schedule
+from qprep.compression.scheduled_policy import ScheduledPolicy
 from qprep.compression.scheduler import Scheduler
 from qprep.compression.sensitivity import ScoreError, Sensitivity, scores_of, sensitivity
-from qprep.compression.state import read_checkpoint
+from qprep.compression.state import read_checkpoint, set_random_state
 from qprep.foundation.errors import QprepError
 from qprep.quantizer.batches import caller
 from qprep.quantizer.job import JobError
@@ -43,6 +46,7 @@ class TrainJob:
     teacher    the same of a model to distil from
     calibrate  the same of a loader
     resume     a checkpoint that an earlier run wrote
+    onnx       a file for ONNX Runtime, of the schedule's quantizer
     """
 
     request: Request
@@ -61,6 +65,7 @@ class TrainJob:
     batches: int | None = None
     logs: Path | None = None
     output: Path | None = None
+    onnx: Path | None = None
     report: Path | None = None
     checkpoint: Path | None = None
     resume: Path | None = None
@@ -114,6 +119,8 @@ def run(job: TrainJob, watch: Watch = ignore, tell: Callable[[str], None] = lamb
     epochs = job.epochs or last_epoch(each.window for each in scheduler.entries)
     if not epochs:
         raise CompressionError("--epochs: expected a number of epochs, found none, and no policy has epochs")
+    if job.onnx is not None and not any(_quantizes(each, epochs) for each in scheduler.entries):
+        raise _without_quantizer(epochs)
     scores: dict[str, float] = {}
     for epoch in scheduler.epochs(epochs):
         batches.doing = f"epoch {epoch + 1} of {epochs}"
@@ -151,6 +158,7 @@ def _prepared(job: TrainJob) -> tuple[Scheduler, Batches | None]:
     request = job.request
     schedule = load_schedule(job.schedule)
     _check_needs(job, schedule)
+    _check_onnx(job, schedule)
     torch.manual_seed(job.seed)
     with _blaming(f"{request.target} could not be built"):
         model, example = target.build(target.find(request.target), request)
@@ -194,6 +202,26 @@ def _check_needs(job: TrainJob, schedule: Schedule) -> None:
         raise QprepError("--evaluate: expected a function for the schedule's ReduceLROnPlateau, found none")
 
 
+def _check_onnx(job: TrainJob, schedule: Schedule) -> None:
+    if job.onnx is None:
+        return
+    if not has_quantizers(schedule):
+        raise QprepError("--onnx: expected a policy with a quantizer in the schedule, found none")
+    if find_spec("onnx") is None:
+        raise QprepError("--onnx: expected the onnx package, found none: pip install 'qprep[onnx]'")
+
+
+def _quantizes(entry: ScheduledPolicy, epochs: int) -> bool:
+    """True if a policy puts a quantizer in before the last epoch, as far as that is known without the batches."""
+    window = entry.window
+    in_time = window.by_steps or any(map(window.in_epoch, range(epochs)))
+    return isinstance(entry.policy, QuantizationPolicy) and in_time
+
+
+def _without_quantizer(epochs: int) -> QprepError:
+    return QprepError(f"--onnx: expected a quantizer that starts in the first {epochs} epochs, found none")
+
+
 def _example(
     job: TrainJob, model: nn.Module, example: object, batches: Batches | None
 ) -> tuple[tuple[Any, ...], dict[str, Any]]:
@@ -235,7 +263,7 @@ def _resume(path: Path, scheduler: Scheduler, model: nn.Module, optimizer: Optim
         optimizer.load_state_dict(data["optimizer"])
     except (RuntimeError, ValueError) as error:
         raise CompressionError(f"--resume: {path} is of another model or optimizer: {error}") from error
-    torch.set_rng_state(data["random"]["cpu"])
+    set_random_state(data["random"])
 
 
 def _step(scheduler: Scheduler, criterion: Callable[[Any, Any], Tensor], batch: object) -> None:
@@ -270,6 +298,13 @@ def _write(job: TrainJob, scheduler: Scheduler, watch: Watch) -> Iterator[Path]:
         watch(f"writing {job.output.name}", 0, None)
         scheduler.save(job.output)
         yield job.output
+    if job.onnx is not None:
+        watch(f"writing {job.onnx.name}", 0, None)
+        if scheduler.quantizer is None:
+            raise _without_quantizer(scheduler.epoch + 1)
+        with _blaming(f"{job.onnx} could not be written"):
+            scheduler.quantizer.export_onnx(job.onnx)
+        yield job.onnx
     if job.report is not None:
         watch(f"writing {job.report.name}", 0, None)
         scheduler.report().save(job.report)

@@ -17,6 +17,7 @@ from torch.optim import SGD, Optimizer, lr_scheduler
 from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
 from qprep.compression.errors import CompressionError
+from qprep.compression.lr_functions import FactorError, LambdaLR, MultiplicativeLR
 
 _EPOCHS: Final = 100  # of a rehearsal
 _ROUNDING: Final = 1e-9  # cosines that end at 0 may end below
@@ -84,7 +85,8 @@ def rehearse(make: type[LRScheduler], arguments: Mapping[str, Any], optimizer: O
         raise CompressionError(f"expected values that {make.__name__} can step with, found {error}") from error
     if isinstance(trial, ReduceLROnPlateau):
         return
-    with suppress(ValueError, ArithmeticError):  # of schedules that have a last step, of rates that leave the range
+    # Schedules may have a last step, rates leave the range, functions of the user end with the training.
+    with suppress(ValueError, ArithmeticError, FactorError):
         _steps(trial, range(1, _EPOCHS))
 
 
@@ -120,6 +122,7 @@ def lr_classes() -> dict[str, type]:
         if inspect.isclass(each)
         and issubclass(each, LRScheduler)
         and not name.startswith("_")
-        and name not in ("LRScheduler", "SequentialLR", "ChainedScheduler", "LambdaLR", "MultiplicativeLR")
+        and name not in ("LRScheduler", "SequentialLR", "ChainedScheduler")
     }
-    return {**found, "PolynomialLR": PolynomialLR, "MultiStepMultiGammaLR": MultiStepMultiGammaLR}
+    own = (PolynomialLR, MultiStepMultiGammaLR, LambdaLR, MultiplicativeLR)
+    return {**found, **{each.__name__: each for each in own}}

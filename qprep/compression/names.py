@@ -98,7 +98,9 @@ class ParameterNames:
         if not matched and not allow_missing:
             raise CompressionError(f"expected {wanted}, found {pattern!r}{self._hint(pattern)}")
         if not matched:
-            notes.append(f"{pattern}: expected {wanted}, found none with this name; allow_missing leaves it out")
+            notes.append(
+                f"{pattern}: expected {wanted}, found none with this name; allow_missing: true makes this a note"
+            )
         return matched
 
     def _matching(self, pattern: str) -> list[Parameter]:

@@ -162,7 +162,7 @@ def when_of(window: Window) -> str:
         unit = "steps" if type(window).__name__ == "Steps" else "epochs"
         start, end, step = (getattr(window, name) for name in ("start", "end", "frequency"))
         return f"{unit} {start:g} to {end:g}, every {step:g}"
-    return f"epoch {values[0]}" if len(values) == 1 else f"epochs {values[0]} to {values[-1]}, {len(values)} of them"
+    return f"epoch {values[0]}" if len(values) == 1 else f"epochs {values[0]} to {values[-1]} ({len(values)} epochs)"
 
 
 def _list(title: str, sentences: Sequence[str]) -> str:

@@ -125,6 +125,13 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     return data
 
 
+def set_random_state(state: Mapping[str, Any]) -> None:
+    """Of the CPU and, with as many of them as then, of the GPUs."""
+    torch.set_rng_state(state["cpu"])
+    if "cuda" in state and torch.cuda.is_available() and len(state["cuda"]) == torch.cuda.device_count():
+        torch.cuda.set_rng_state_all(state["cuda"])
+
+
 def resumed(
     path: Path,
     make_model: Callable[[], nn.Module],
@@ -155,7 +162,7 @@ def resumed(
         ) from error
     if optimizer is not None and data["optimizer"] is not None:
         optimizer.load_state_dict(data["optimizer"])
-    _set_random_state(data["random"])
+    set_random_state(data["random"])
     return scheduler
 
 
@@ -202,9 +209,3 @@ def _random_state() -> dict[str, Any]:
     if torch.cuda.is_available():
         found["cuda"] = torch.cuda.get_rng_state_all()
     return found
-
-
-def _set_random_state(state: Mapping[str, Any]) -> None:
-    torch.set_rng_state(state["cpu"])
-    if "cuda" in state and torch.cuda.is_available() and len(state["cuda"]) == torch.cuda.device_count():
-        torch.cuda.set_rng_state_all(state["cuda"])

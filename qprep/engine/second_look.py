@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import difflib
 import re
 from collections import Counter
@@ -64,10 +65,40 @@ class Before:
         """True if a finding of the second look is code that the first look saw too and reported nowhere.
 
         A function that became a module, or a call that reaches one, gives its parameters other kinds: then old code
-        is reported for the first time, and the rewrite made nothing worse.
+        is reported for the first time, and the rewrite made nothing worse. Parts of it may call new modules.
         """
         segment = _segment(new_text, finding)
-        return segment in self._text and (finding.code, segment) not in self._reported
+        kept = _kept_parts(segment)
+        if not all(part in self._text for part in kept):
+            return False
+        same = re.compile(".+".join(map(re.escape, kept)))
+        return not any(code == finding.code and same.fullmatch(known) for code, known in self._reported)
+
+
+def _kept_parts(segment: str) -> list[str]:
+    """The texts between the outermost calls of attributes of self in an expression, which a rewrite may have written.
+
+    At the place of such a call at the beginning or the end stands an empty text. A call alone is kept as it is.
+    """
+    try:
+        waiting: list[ast.AST] = [ast.parse(segment, mode="eval")]
+    except SyntaxError:
+        return [segment]
+    encoded = segment.encode()
+    calls: list[tuple[int, int]] = []
+    while waiting:
+        node = waiting.pop()
+        match node:
+            case ast.Call(func=ast.Attribute(value=ast.Name(id="self")), end_col_offset=int(end)):
+                calls.append((node.col_offset, end))
+            case _:
+                waiting.extend(ast.iter_child_nodes(node))
+    parts, at = [], 0
+    for start, end in sorted(calls):
+        parts.append(encoded[at:start].decode())
+        at = end
+    parts.append(encoded[at:].decode())
+    return parts if any(parts) else [segment]
 
 
 def _segment(text: str, finding: Finding) -> str:

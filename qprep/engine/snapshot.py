@@ -221,9 +221,7 @@ class Survey:
         if isinstance(finding.fix, Fix) and finding.code not in self.settings.for_file(finding.path).fixable:
             return replace(
                 finding,
-                fix=Rejection(
-                    f"the settings (`fixable`, `unfixable`) leave {finding.code} alone", RejectionCode.SETTING
-                ),
+                fix=Rejection(f"the settings (`fixable`, `unfixable`) exclude {finding.code}", RejectionCode.SETTING),
             )
         return finding
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -17,6 +17,11 @@ from qprep.foundation.source import display_path
 
 MOST_FILES = 2_000  # of a project that are looked through
 MOST_BYTES = 20_000_000
+NEAR_BYTES = 2_000_000
+"""Source of users that is evaluated with a part, the nearest ones first; beyond it files count by their traits alone.
+
+Evaluation costs some ten seconds a megabyte, so that a file of a package of thousands would cost many minutes.
+"""
 
 _WORD = re.compile(rb"[A-Za-z_]\w*")
 _OWN = re.compile(rb"(?:\bclass|\bdef|\bself\s*\.|\bthis\s*\.)\s*([A-Za-z_]\w*)")
@@ -97,8 +102,9 @@ def surround(
     outlines = Outlines(names.project.given, names.get, names.project.canonical)
     by_path = {path: name for name, path in names.project.given.items()}
     graph = {by_path[path]: _uses(by_path[path], outlines) for path in near if path in by_path}
+    sizes = {by_path[path]: len(reader.data(path)) for path in near if path in by_path}
     result = [
-        replace(division, parts=tuple(_with_users(part, graph, outlines, by_path) for part in division.parts))
+        replace(division, parts=tuple(_with_users(part, graph, outlines, by_path, sizes) for part in division.parts))
         for division in divisions
     ]
     names.keep()
@@ -114,19 +120,36 @@ class _ImportUses:
 
 
 def _with_users(
-    part: Partition, graph: Mapping[str, _ImportUses], outlines: Outlines, by_path: Mapping[Path, str]
+    part: Partition,
+    graph: Mapping[str, _ImportUses],
+    outlines: Outlines,
+    by_path: Mapping[Path, str],
+    sizes: Mapping[str, int],
 ) -> Partition:
     own = {by_path[path] for path in part.paths if path in by_path}
     more = [name for name, uses in graph.items() if not own.isdisjoint(uses.named)]
-    users: set[str] = set()
+    users: dict[str, None] = {}  # the nearest first
     reached = set(own)
     while more:
-        users.update(more)
+        users.update(dict.fromkeys(more))
         reached.update(name for name in more if not _only_hands_on(name, outlines))
         more = [name for name, uses in graph.items() if name not in users and not reached.isdisjoint(uses.run)]
-    users.update(_helpers(reached, graph, outlines))
+    users.update(dict.fromkeys(_helpers(reached, graph, outlines)))
+    users = _nearest(users, sizes)
     around = _joined(part.around, traits_of([name for name in graph if name not in users], outlines))
     return replace(part, around=around, context=tuple(outlines.given[name] for name in graph if name in users))
+
+
+def _nearest(users: Iterable[str], sizes: Mapping[str, int]) -> dict[str, None]:
+    """The first files, up to NEAR_BYTES of them together."""
+    found: dict[str, None] = {}
+    left = NEAR_BYTES
+    for name in users:
+        left -= sizes[name]
+        if left < 0:
+            break
+        found[name] = None
+    return found
 
 
 def _helpers(users: Collection[str], graph: Mapping[str, _ImportUses], outlines: Outlines) -> list[str]:

@@ -30,6 +30,8 @@ from qprep.tracing import model_target
 from qprep.tracing.failure import TraceFailure, from_exception
 from qprep.tracing.request import Request
 
+_WITHOUT_FIX = "pass --prepare to rewrite a copy for this run only, or --allow-unprepared"
+
 
 class JobError(Exception):
     """The model, its data or its functions are at fault: not the command, and not qprep."""
@@ -147,7 +149,7 @@ def _prepare(quantizer: Quantizer, job: QuantizeJob, example: object, batches: B
         try:
             quantizer.prepare_model(*args, allow_unprepared=job.allow_unprepared, **kwargs)
         except NotPreparedError as error:
-            raise QprepError(str(error).replace("allow_unprepared=True", "--allow-unprepared")) from error
+            raise QprepError(str(error).replace("pass allow_unprepared=True", _WITHOUT_FIX)) from error
 
 
 def _export_failure(quantizer: Quantizer, job: QuantizeJob, watch: Watch) -> JobError | None:

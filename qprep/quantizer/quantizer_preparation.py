@@ -156,7 +156,7 @@ class PreparingQuantizer:
             separate(self.model, reused)
             self.notes += separated(reused)
             if not self.settings.types:
-                self.notes += [f"{line}: left in float" for line in unprepared(report)]
+                self.notes += [f"{line}: it stays in float" for line in dict.fromkeys(unprepared(report))]
             graph = build_graph(self.model, example_inputs, example_kwinputs, self.settings, units)
         finally:
             for module, mode in training.items():
@@ -263,7 +263,7 @@ class PreparingQuantizer:
             each.mode = mode
         for observer in observers:
             if not observer.freeze():
-                self.notes.append(f"{observer.name}: never run in calibration, left in float")
+                self.notes.append(f"{observer.name}: did not run in calibration; it stays in float")
 
     def check_calibrated(self, before: str) -> None:
         """Raise QprepError if ranges are missing that the step called `before` needs."""

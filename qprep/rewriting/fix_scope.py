@@ -15,7 +15,7 @@ from qprep.rewriting.loop_bounds import known_length
 from qprep.rewriting.rewrite_result import OWNER, Declaration, Import
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from collections.abc import Set as AbstractSet
 
     from qprep.analysis.places import Place, Unit
@@ -42,14 +42,22 @@ class RejectedError(Exception):
         self.rejection = Rejection(reason, code)
 
 
+def _is_never_set(_name: str) -> bool:
+    return False
+
+
 @dataclass(slots=True)
 class AttributeNames:
-    """Names of attributes of one unit: those taken, and the prefix for new ones; `barred`: how none may begin."""
+    """Names of attributes of one unit: those taken, and the prefix for new ones.
+
+    `barred`: how none may begin; `is_set` says whether code outside the unit sets an attribute of a name.
+    """
 
     taken: list[AbstractSet[str]]  # in parts, which the classes of a family share
     prefix: str = ""
     patterns: tuple[str, ...] = ()
     barred: tuple[str, ...] = ()
+    is_set: Callable[[str], bool] = _is_never_set
     given: set[str] = field(default_factory=set)
     numbers: dict[str, int] = field(default_factory=dict)  # by the base of a name: all below are taken
 
@@ -57,9 +65,7 @@ class AttributeNames:
         """A free name: `base`, then `base_hint` where the target's name helps, then `base_1` …"""
         base = self.prefix + base
         if base.startswith(self.barred):
-            raise RejectedError(
-                f"`{base}` begins like the names of children that the class looks up", RejectionCode.NAME
-            )
+            raise RejectedError(f"`{base}` has the prefix of the children that the class looks up", RejectionCode.NAME)
         name = next(name for name in self._candidates(base, hint) if not self._is_taken(name))
         if self._is_made_up(name):
             # A pattern that matches every candidate says nothing about any of them.
@@ -88,7 +94,9 @@ class AttributeNames:
         return sum(map(len, self.taken)) + len(self.given) + 2
 
     def _is_taken(self, name: str) -> bool:
-        return name in self.given or name.startswith(self.barred) or any(name in part for part in self.taken)
+        if name in self.given or name.startswith(self.barred) or any(name in part for part in self.taken):
+            return True
+        return self.is_set(name)
 
     def _is_made_up(self, name: str) -> bool:
         return any(re.fullmatch(pattern, name) for pattern in self.patterns)

@@ -80,7 +80,8 @@ class ModuleOwners:
                 family = [Unit(ref.module, ref.name, True) for ref in self.context.family(unit)]
                 prefix = owners.prefix(self.context, unit)
                 taken, patterns = owners.taken_names(self.context, unit), owners.taken_patterns(self.context, unit)
-                names = AttributeNames(taken, prefix, patterns, owners.asked_beginnings(self.context, unit))
+                barred, is_set = owners.asked_beginnings(self.context, unit), owners.set_names(self.context, unit)
+                names = AttributeNames(taken, prefix, patterns, barred, is_set)
                 for relative in (self._names[member] for member in family if member in self._names):
                     names.taken += [*relative.taken, relative.given]
                     relative.taken.append(names.given)

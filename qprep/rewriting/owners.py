@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING
 
 from qprep.analysis.effects.attribute_names import ANY_NAME
@@ -19,6 +20,7 @@ from qprep.rewriting.safety.constructor_calls import bodies_of, returns_early, r
 from qprep.rewriting.safety.early_escape import escapes_early
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from collections.abc import Set as AbstractSet
 
     from qprep.analysis.places import Unit
@@ -76,7 +78,7 @@ def _mixin_refusal(context: RewriteContext, unit: Unit) -> Rejection | None:
 def _torch_around(index: FileIndex, entry: ClassNode, unit: Unit) -> Rejection | None:
     """The reason why a class that a function defines cannot use modules that the file imports."""
     if entry.around and not any(known.target.partition(".")[0] == "torch" for known in index.imports.values()):
-        return Rejection(f"torch is imported only by the function around `{unit.name}` only", RejectionCode.CLASS_SHAPE)
+        return Rejection(f"torch is imported inside the function around `{unit.name}` only", RejectionCode.CLASS_SHAPE)
     return None
 
 
@@ -94,7 +96,7 @@ def method_refusal(context: RewriteContext, unit: Unit, method: str) -> Rejectio
     if not (unit.is_class and unit.name):
         return None
     if plain_objects.is_plain(context, unit):
-        early = f"`{unit.name}.{method}` runs while its object is made, before any module can lend it operations"
+        early = f"`{unit.name}.{method}` runs during the construction of its object, before the object can use modules"
         is_early = method in ("__init__", "__post_init__") and bool(plain_objects.held(context, unit))
         return Rejection(early, RejectionCode.CLASS_SHAPE) if is_early else None
     if mixins.is_mixin(context, unit):
@@ -160,6 +162,17 @@ def taken_names(context: RewriteContext, unit: Unit) -> list[AbstractSet[str]]:
     entries = [entry for member in family if (entry := entry_of(context, member)) is not None]
     guarded = setattr_guards.names_written_out(method for entry in entries for method in entry.methods.values())
     return [NN_MODULE_ATTRIBUTES, context.asked_names(), *own, inherited, guarded]
+
+
+def set_names(context: RewriteContext, unit: Unit) -> Callable[[str], bool]:
+    """A test for names that code gives an attribute, perhaps of the family of a class: `layer.pad = False`."""
+    family = context.family(unit)
+
+    @cache
+    def is_set(name: str) -> bool:
+        return any(effect.attribute == name for effect in context.effects.on_names(family, (name,)))
+
+    return is_set
 
 
 def taken_patterns(context: RewriteContext, unit: Unit) -> tuple[str, ...]:

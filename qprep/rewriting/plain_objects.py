@@ -69,9 +69,9 @@ def refusal(context: RewriteContext, unit: Unit) -> Rejection | None:
             return rejection
     entry = context.project.class_node(ClassRef(unit.module, unit.name))
     if entry is None or entry.around or body_point(context.code(unit.module), entry) is None:
-        return _cannot_hold(unit, "its body takes no new line")
+        return _cannot_hold(unit, "no line can be added to its body")
     if not (held(context, unit) or made(context, unit)):
-        return _cannot_hold(unit, "no module is known to hold one")
+        return _cannot_hold(unit, "no module that holds one is known")
     return None
 
 
@@ -99,10 +99,10 @@ def _unusual(context: RewriteContext, unit: Unit, member: ClassRef, entry: Class
     if any(name != "dataclasses.dataclass" for name in names) or any(
         isinstance(d, ast.Call) and any(k.arg in ("slots", "frozen") for k in d.keywords) for d in node.decorator_list
     ):
-        return _cannot_hold(unit, f"`{member.name}` has decorators that may make another class of it")
+        return _cannot_hold(unit, f"`{member.name}` has decorators that may replace it by another class")
     bases = [base for base in context.project.mro(member) if not isinstance(base, ClassRef)]
     if any(not isinstance(base, External) or base.name not in _PLAIN_BASES for base in bases):
-        return _cannot_hold(unit, f"`{member.name}` has bases of which nothing is known")
+        return _cannot_hold(unit, f"`{member.name}` has unknown bases")
     if any(keyword.arg != "metaclass" or last_name(keyword.value) != "ABCMeta" for keyword in node.keywords):
         return _cannot_hold(unit, f"`{member.name}` has a metaclass")
     if (name := next(iter(_BARRED & {*entry.methods, *entry.values}), None)) is not None:

@@ -52,7 +52,7 @@ def _judge(request: Request, original: Sources, tolerance: Tolerance, folder: Pa
         return VerifyResult(request.target, equal, _loading_back(request, original, folder), notes=notes)
     failure = _record(request, original, RecordJob({}, "again", None, run=True), folder)
     if failure is None and first_difference(first, _load(folder / "again"), allowed)[1] is not None:
-        sentence = f"{request.target} gives different results in two runs with one seed"
+        sentence = f"{request.target} gives different results in two runs with the same seed"
         return VerifyResult(request.target, equal, failure=TraceFailure("run", sentence))
     return VerifyResult(request.target, equal, difference, notes=notes)
 

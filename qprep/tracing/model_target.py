@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.utils import _pytree as pytree
 
 from qprep.foundation.errors import QprepError
+from qprep.foundation.suggestions import did_you_mean
 from qprep.tracing.overlay import overlaid
 from qprep.tracing.request import InputSpec, Request, split_target
 
@@ -38,7 +39,8 @@ def find(target: str) -> object:
     value: object = _import_file(Path(place)) if place.endswith(".py") else _import_module(place)
     for part in name.split("."):
         if not hasattr(value, part):
-            raise QprepError(f"expected {part} in {place}, found no such name")
+            hint = did_you_mean(part, dir(value), "`")
+            raise QprepError(f"expected {part} in {place}, found no such name{hint}")
         value = getattr(value, part)
     return value
 

@@ -52,9 +52,7 @@ def check_model(model: object) -> None:
         raise QprepError(f"expected an nn.Module to trace, found {type(model).__name__}")
     for path, module in model.named_modules():
         if isinstance(module, torch.jit.ScriptModule):
-            raise QprepError(
-                f"expected a model as it is before torch.jit, found a ScriptModule at {path or 'its root'}"
-            )
+            raise QprepError(f"expected a model before torch.jit, found a ScriptModule at {path or 'its root'}")
 
 
 def eager() -> contextlib.AbstractContextManager[object]:

@@ -37,4 +37,4 @@ def test_all_classes_are_named(held: str, said: str, tmp_path: Path) -> None:
     path = tmp_path / "net.py"
     path.write_text(MODEL.format(held))
     found = runs.check([path], SettingsResolver(all_rules(), isolated=True)).findings
-    assert [finding.message.partition(" is made")[0] for finding in found if finding.code == "QP203"] == [said]
+    assert [finding.message.partition(" is created")[0] for finding in found if finding.code == "QP203"] == [said]

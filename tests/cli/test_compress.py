@@ -102,6 +102,65 @@ def test_a_training_is_resumed(run: Run, net: str, folder: Path) -> None:
         assert torch.equal(value, again["model"][name]), name
 
 
+WHOLE = """\
+pruners:
+  channels: {class: L1RankedStructureParameterPruner, group_type: Filters, desired_sparsity: 0.5, weights: [0.weight]}
+  fine: {class: AutomatedGradualPruner, initial_sparsity: 0.1, final_sparsity: 0.8, weights: [4.weight]}
+extensions:
+  thinner: {class: FilterRemover}
+distillers:
+  teacher: {class: KnowledgeDistillation, temperature: 2.0, distill: 0.5, student: 0.5}
+quantizers:
+  qat: {class: LSQQuantizer, bits_weights: 4, bits_activations: 4}
+policies:
+  - {pruner: {instance_name: channels}, epochs: [0]}
+  - {extension: {instance_name: thinner}, epochs: [1]}
+  - {pruner: {instance_name: fine}, starting_epoch: 1, ending_epoch: 3}
+  - {distiller: {instance_name: teacher}, starting_epoch: 1, ending_epoch: 5}
+  - {quantizer: {instance_name: qat}, starting_epoch: 3, ending_epoch: 5}
+"""
+
+
+def test_one_schedule_prunes_distils_and_quantizes_through_to_onnx(run: Run, net: str, folder: Path) -> None:
+    onnx = pytest.importorskip("onnx")
+    runtime = pytest.importorskip("onnxruntime")
+    (folder / "schedule.yaml").write_text(WHOLE)
+    common = ("compress", f"{net}:make", "--train", f"{net}:data", "--schedule", "schedule.yaml", "-q")
+    found = run(*common, "--teacher", f"{net}:make", "--lr", "0.05", "--onnx", "small.onnx", "--output", "small.pt")
+    assert found.code == 0, found.err
+    assert found.out.endswith("wrote small.pt\nwrote small.onnx\n")
+    weights = {
+        each.name: onnx.numpy_helper.to_array(each) for each in onnx.load(folder / "small.onnx").graph.initializer
+    }
+    filters = [each for each in weights.values() if each.ndim == 4]
+    assert [each.shape for each in filters] == [(4, 1, 3, 3)]
+    matrix = next(each for each in weights.values() if sorted(each.shape) == [4, 64])
+    assert filters[0].dtype.itemsize == matrix.dtype.itemsize == 1
+    assert int((matrix == 0).sum()) >= round(0.8 * 256)
+    session = runtime.InferenceSession(str(folder / "small.onnx"), providers=["CPUExecutionProvider"])
+    (scores,) = session.run(None, {session.get_inputs()[0].name: torch.randn(3, 1, 6, 6).numpy()})
+    assert scores.shape == (3, 4)
+
+
+@pytest.mark.parametrize(
+    ("schedule", "arguments", "sentence"),
+    [
+        (SCHEDULE, (), "--onnx: expected a policy with a quantizer in the schedule, found none"),
+        (WHOLE, ("--epochs", "2"), "--onnx: expected a quantizer that starts in the first 2 epochs, found none"),
+    ],
+)
+def test_onnx_needs_a_quantizer(  # noqa: PLR0917
+    run: Run, net: str, folder: Path, schedule: str, arguments: tuple[str, ...], sentence: str
+) -> None:
+    pytest.importorskip("onnx")
+    (folder / "schedule.yaml").write_text(schedule)
+    common = ("compress", f"{net}:make", "--train", f"{net}:data", "--schedule", "schedule.yaml", "-q")
+    found = run(*common, "--teacher", f"{net}:make", "--onnx", "small.onnx", *arguments)
+    assert found.code == 2
+    assert sentence in found.err
+    assert not (folder / "small.onnx").exists()
+
+
 def test_a_schedule_is_checked_without_training(run: Run, net: str, folder: Path) -> None:
     found = run("compress", f"{net}:make", "--schedule", "schedule.yaml", "--check", "--input", "2,1,6,6")
     assert found.code == 0, found.err

@@ -105,7 +105,7 @@ def test_reverted_exits_2_and_names_the_rule(run: Run, folder: Path, monkeypatch
     outcome = run("fix")
     assert outcome.code == 2
     assert (
-        outcome.err == "error: a.py:1:5: QP101 (tensor-add) was not fixed, the file is as it was: it does not compile\n"
+        outcome.err == "error: a.py:1:5: QP101 (tensor-add) was not fixed; the file is unchanged: it does not compile\n"
     )
 
 

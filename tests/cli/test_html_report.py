@@ -13,7 +13,7 @@ import qprep
 from qprep.cli import main
 from qprep.cli.commands.check import command
 from qprep.cli.reporters.enclosing_names import Enclosing, enclosing, scopes_of
-from tests.chromium import overflow
+from tests.chromium import background, lowest_contrast, overflow
 
 SOURCE = """\
 import torch
@@ -134,6 +134,16 @@ def test_names_around_a_line() -> None:
     assert scopes_of("def (") == ()
 
 
-@pytest.mark.parametrize("width", [320, 800, 1400])
+@pytest.mark.parametrize("width", [320, 400, 800, 1400])
 def test_nothing_overflows(page: str, width: int, tmp_path: Path) -> None:
     assert overflow(page, width, tmp_path) <= 0
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_every_text_can_be_read_in_dark_mode_too(page: str, dark: bool, tmp_path: Path) -> None:
+    ratio, text = lowest_contrast(page, tmp_path, dark=dark)
+    assert ratio >= 3, text
+
+
+def test_dark_mode_has_a_background_of_its_own(page: str, tmp_path: Path) -> None:
+    assert background(page, tmp_path, dark=True) != background(page, tmp_path, dark=False)

@@ -141,7 +141,7 @@ def test_verbs_that_run_a_model_take_its_inputs_in_the_same_words() -> None:
 
 
 @pytest.mark.parametrize(
-    "verb", ["check", "fix", "trace", "quantize", "compress", "summary", "vendor", "rule", "config"]
+    "verb", ["check", "fix", "trace", "quantize", "compress", "summary", "vendor", "rule", "config", "server"]
 )
 def test_every_verb_can_be_quiet_and_verbose(verb: str) -> None:
     command = _group.get_command(click.Context(_group), verb)

@@ -201,7 +201,7 @@ def test_inputs_as_in_trace(run: Run, net: str) -> None:
         ({"calibrate": "{}:infinite"}, 1, "error: expected finite values to take a range of, found NaN or infinity"),
         ({"calibrate": "{}:broken"}, 1, "error: {}:broken failed at batch 2: OSError: the disk is gone"),
         ({"calibrate": "{}:absent"}, 1, "error: {}:absent failed: OSError: there is no disk"),
-        ({"calibrate": "{}:dta"}, 1, "error: expected dta in {}, found no such name"),
+        ({"calibrate": "{}:dta"}, 1, "error: expected dta in {}, found no such name; did you mean `data`?"),
         (
             {"calibrate": "nowhere_at_all:data"},
             1,
@@ -241,7 +241,10 @@ def test_models_that_are_not_prepared(run: Run, net: str) -> None:
     found = run(*arguments)
     assert found.code == 1
     assert "error: expected a prepared model, found 2 operations" in found.err
-    assert re.search(r"run `qprep fix .*`, or pass --allow-unprepared to", found.err)
+    assert re.search(
+        r"run `qprep fix .*`, or pass --prepare to rewrite a copy for this run only, or --allow-unprepared to",
+        found.err,
+    )
     found = run(*arguments, "--allow-unprepared")
     assert found.code == 0, found.err
     assert "in float: " in found.out

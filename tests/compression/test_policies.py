@@ -119,7 +119,7 @@ policies:
 def test_arguments_that_torch_has_dropped_are_left_out_with_a_note(tmp_path: Path) -> None:
     model = seeded(plain_net)
     scheduler = scheduled(tmp_path, LR, model)
-    assert "lr_schedulers.plateau.verbose: ReduceLROnPlateau has no such argument, left out" in scheduler.notes
+    assert "lr_schedulers.plateau.verbose: ReduceLROnPlateau has no such argument; it is ignored" in scheduler.notes
     for epoch in range(4):
         scheduler.on_epoch_begin(epoch)
         scheduler.on_epoch_end(epoch, metrics={"min": 1.0, "max": 0.0})

@@ -169,7 +169,7 @@ def test_a_weight_that_is_gone_as_a_whole_is_noted() -> None:
     pruner = AutomatedGradualPruner(0.0, 0.9, ["0.weight", "3.weight", "8.weight"], scope="global", rate="once")
     scheduler.add_policy(PruningPolicy(pruner, name="fine"), epochs=[0])
     scheduler.on_epoch_begin(0)
-    assert "fine: 3.weight is masked as a whole, its layer gives a constant" in scheduler.notes
+    assert "fine: 3.weight is masked as a whole; its layer returns a constant" in scheduler.notes
     assert not any("0.weight" in note or "8.weight" in note for note in scheduler.notes)
 
 

@@ -148,7 +148,7 @@ def test_missing_names_are_notes_where_the_file_allows_it(tmp_path: Path) -> Non
     text = SMALL.replace("[3.weight]", "[3.weight, 9.weight]\n    allow_missing: true")
     scheduler = scheduled(tmp_path, text, seeded(plain_net))
     assert scheduler.notes == [
-        "9.weight: expected a parameter of the model, found none with this name; allow_missing leaves it out"
+        "9.weight: expected a parameter of the model, found none with this name; allow_missing: true makes this a note"
     ]
 
 

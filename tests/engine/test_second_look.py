@@ -43,3 +43,28 @@ def test_lines_are_those_of_findings(newline: str) -> None:
     finding = _finding("QP101", (2, 5), (2, 10))
     assert Before(text, []).overlooked(finding, text)
     assert not Before("\x0c", []).overlooked(finding, text)
+
+
+PARTLY_OLD = "def mean(x, mask):\n    x = x[mask].sum() / mask.sum().clamp(min=1)\n    return x.abs() * mask + 1\n"
+PARTLY = "    return self.sum(x[mask]) / mask.sum().clamp(min=1)\n"
+BOTH = "    return self.sum(x[mask]) / self.sum(mask)\n"
+OTHER = "    return self.sum(x[mask]) / mask.mean()\n"
+
+
+@pytest.mark.parametrize(("new", "is_old"), [(PARTLY, True), (BOTH, True), (OTHER, False)])
+def test_old_code_may_call_new_modules(new: str, is_old: bool) -> None:
+    finding = _finding("QP101", (1, 12), (1, len(new)))
+    assert Before(PARTLY_OLD, []).overlooked(finding, new) is is_old
+
+
+@pytest.mark.parametrize("new", [PARTLY, BOTH])
+def test_old_code_that_was_reported_may_call_new_modules(new: str) -> None:
+    finding = _finding("QP101", (1, 12), (1, len(new)))
+    reported = _finding("QP101", (2, 9), (2, 49))
+    assert not Before(PARTLY_OLD, [reported]).overlooked(finding, new)
+
+
+def test_a_call_of_a_new_module_is_none_of_the_old_code() -> None:
+    new = "    return self.sum(self.abs(x))\n"
+    finding = _finding("QP201", (1, 12), (1, len(new)))
+    assert not Before(PARTLY_OLD, []).overlooked(finding, new)

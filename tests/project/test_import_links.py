@@ -175,3 +175,13 @@ def test_names_out_of_files_that_cannot_be_read_have_an_end(files: Mapping[str, 
     assert isinstance(known.resolve("pkg.fast"), External)
     assert isinstance(known.resolve("pkg.first"), External)
     assert main(["check", "--no-cache", "pkg"]) == 1  # the sum
+
+
+@pytest.mark.parametrize("kind", ["site-packages", "dist-packages"])
+def test_an_installed_package_belongs_to_no_project(tmp_path: Path, kind: str) -> None:
+    (tmp_path / "pyproject.toml").write_text("")
+    package = tmp_path / ".venv" / "lib" / "python3.11" / kind / "zoo" / "models"
+    package.mkdir(parents=True)
+
+    assert project_root(package) is None
+    assert project_root(tmp_path / ".venv") == tmp_path

@@ -151,7 +151,7 @@ def test_classes_that_a_file_hands_on_count_in_parts_too(tmp_path: Path, monkeyp
     paths, resolver = tree(tmp_path, files), SettingsResolver(all_rules(), isolated=True)
     one = runs.check(paths, resolver)
     reasons = [finding.fix.reason for finding in one.findings if isinstance(finding.fix, Rejection)]
-    assert any("may stand in its place" in reason for reason in reasons)
+    assert any("may replace it" in reason for reason in reasons)
     monkeypatch.setattr(partitions, "UNIT_BYTES", 1)
     monkeypatch.setattr(partitioning, "UNIT_BYTES", 1)
     assert runs.check(paths, resolver).findings == one.findings

@@ -169,7 +169,7 @@ def test_a_layer_that_calibration_never_runs_stays_in_float() -> None:
     quantizer = PostTrainingQuantizer(Either(), **EIGHT)
     quantizer.prepare_model(batches[0], True)
     quantizer.calibrate([(batch, False) for batch in batches])
-    assert quantizer.notes == ["seldom: never run in calibration, left in float"]
+    assert quantizer.notes == ["seldom: did not run in calibration; it stays in float"]
     assert torch.isfinite(quantizer.convert()(batches[0], True)).all()
 
 
@@ -220,7 +220,7 @@ def test_example_inputs_that_the_model_does_not_run_on() -> None:
 @pytest.mark.parametrize("inside", [False, True])
 def test_models_of_torch_jit(inside: bool) -> None:
     scripted = torch.jit.trace(mlp(), data()[0])  # type: ignore[no-untyped-call]
-    with pytest.raises(QprepError, match="expected a model as it is before torch.jit, found a ScriptModule at"):
+    with pytest.raises(QprepError, match="expected a model before torch.jit, found a ScriptModule at"):
         PostTrainingQuantizer(nn.Sequential(scripted) if inside else scripted, **EIGHT)
 
 

@@ -320,3 +320,19 @@ def test_statistics_are_read_by_module() -> None:
 def test_the_package_is_found_by_attribute() -> None:
     found = vars(qprep)["__getattr__"]  # what answers before the package is imported
     assert found("quantizer") is sys.modules["qprep.quantizer"]
+
+
+class TwoSums(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Linear(4, 4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        found: Tensor = self.layer(x)
+        return found + x + 1.0
+
+
+def test_operations_of_one_line_are_one_note() -> None:
+    quantizer = PostTrainingQuantizer(TwoSums())
+    quantizer.prepare_model(torch.randn(2, 4), allow_unprepared=True)
+    assert sum(": add in " in note for note in quantizer.notes) == 1

@@ -82,7 +82,7 @@ def test_tensors_below_the_least_scale() -> None:
     quantizer.prepare_model(x)
     quantizer.calibrate([x])
     quantizer.convert(check=False)
-    named = {note.partition(":")[0] for note in quantizer.notes if "below the least scale" in note}
+    named = {note.partition(":")[0] for note in quantizer.notes if "below the smallest scale" in note}
     assert named == {"0.weight", "0"}
 
 
@@ -153,7 +153,7 @@ def test_overrides_of_formats_that_nothing_has_are_noted(name: str, setting: str
 
 def test_overrides_behind_wider_ones_are_noted() -> None:
     wide = {".*": {"bits_weights": 5}, "0": {"bits_weights": 4}}
-    assert _notes(wide) == ["the override '0' never counts: earlier ones match all that it matches"]
+    assert _notes(wide) == ["the override '0' is never used: earlier ones match everything that it matches"]
     assert _notes(dict(reversed(wide.items()))) == []
 
 

@@ -27,7 +27,7 @@ from qprep.quantizer import (
 from qprep.quantizer.report.graph_picture import draw
 from qprep.quantizer.report.report_data import Score
 from qprep.runtime_modules import MultiheadAttention
-from tests.chromium import overflow
+from tests.chromium import background, lowest_contrast, overflow
 from tests.quantizer.models import mlp, snr
 
 
@@ -124,7 +124,7 @@ def test_a_layer_is_red_for_its_share_of_the_noise() -> None:
     assert replace(noisy, layers=even).costly_layers == frozenset()
 
 
-@pytest.mark.parametrize("width", [320, 800, 1400])
+@pytest.mark.parametrize("width", [320, 400, 800, 1400])
 def test_no_column_of_the_page_is_cut_off(width: int, tmp_path: Path) -> None:
     page = quantizer().report(data()).to_html()
     names = page.replace("Linear", "ModuleWithAVeryLongName").replace(
@@ -132,6 +132,14 @@ def test_no_column_of_the_page_is_cut_off(width: int, tmp_path: Path) -> None:
     )
     inside = "none" if width < 800 else ".wide"
     assert overflow(names, width, tmp_path, inside) <= 0
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_every_text_of_the_page_can_be_read_in_dark_mode_too(dark: bool, tmp_path: Path) -> None:
+    page = quantizer(overrides={"0": {"bits_weights": 2}}).report(data()).to_html()
+    ratio, text = lowest_contrast(page, tmp_path, dark=dark)
+    assert ratio >= 3, text
+    assert background(page, tmp_path, dark=True) != background(page, tmp_path, dark=False)
 
 
 def test_layers_are_measured_by_themselves() -> None:
@@ -189,8 +197,8 @@ def test_clipped_weights_are_counted() -> None:
     weight = found.slots[0]
     assert weight.clipped == 3 / 128
     assert found.first_to_widen == ()
-    assert "sensitivity was not measured" in str(found)
-    assert "Sensitivity was not measured" in found.to_html()
+    assert "sensitivity of single layers was not measured" in str(found)
+    assert "sensitivity of single layers was not measured" in found.to_html()
 
 
 def test_report_says_what_stayed_in_float() -> None:
@@ -214,7 +222,7 @@ def test_report_says_what_stayed_in_float() -> None:
         return [str(each) for each in made.report(data(), sensitivity=False).in_float]
 
     found = stayed(PostTrainingQuantizer, overrides={"head": {"bits_weights": None, "bits_activations": None}})
-    assert "add in the model (Parts): left in float" in found[0]
+    assert "add in the model (Parts): it stays in float" in found[0]
     assert found[1:] == ["unused: did not run on the example inputs", "head (Linear): its settings have no format"]
     found = stayed(PostTrainingQuantizer, overrides={"fc": {"bits_weights": None}, "head": {"bits_activations": None}})
     assert found[2:] == ["head (Linear): bits_activations is None for it", "fc.weight: bits_weights is None for it"]

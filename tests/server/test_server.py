@@ -343,3 +343,21 @@ def test_the_server_ends_with_its_editor(tmp_path: Path, *, is_asked: bool, code
     )
     assert (done.returncode, done.stderr) == (code, b"")
     assert b'"id":1' in done.stdout.replace(b" ", b"")
+
+
+@pytest.mark.parametrize(("flag", "logged"), [("--quiet", False), ("--verbose", True)])
+def test_the_log_goes_to_standard_error_and_leaves_the_protocol(flag: str, logged: bool) -> None:
+    parameters: dict[str, Any] = {"processId": None, "rootUri": None, "capabilities": {}}
+    calls: list[dict[str, Any]] = [
+        {"id": 1, "method": "initialize", "params": parameters},
+        {"id": 2, "method": "shutdown"},
+        {"method": "exit"},
+    ]
+    bodies = [json.dumps({"jsonrpc": "2.0", **call}).encode() for call in calls]
+    text = b"".join(b"Content-Length: %d\r\n\r\n%s" % (len(body), body) for body in bodies)
+    command = [sys.executable, "-m", "qprep", "server", flag]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    outcome = subprocess.run(command, input=text, env=environment, capture_output=True, check=False)
+    assert outcome.returncode == 0
+    assert outcome.stdout.startswith(b"Content-Length: ")
+    assert (b"pygls" in outcome.stderr) == logged

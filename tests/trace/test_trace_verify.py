@@ -117,7 +117,7 @@ def test_model_that_differs_from_itself(model: Path) -> None:
     result = _compare(model, name="Random")
     assert result.difference is None
     assert result.failure is not None
-    assert result.failure.message.endswith(":Random gives different results in two runs with one seed")
+    assert result.failure.message.endswith(":Random gives different results in two runs with the same seed")
 
 
 def test_original_that_does_not_run(model: Path) -> None:

@@ -11,6 +11,7 @@ from functools import cache, lru_cache
 from typing import TYPE_CHECKING
 from zlib import crc32
 
+from qprep.analysis.effects.python_classes import is_standard
 from qprep.analysis.values.abstract_values import ClassRef
 
 if TYPE_CHECKING:
@@ -362,7 +363,10 @@ def may_be_of(references: References, family: Collection[ClassRef] | str) -> boo
                     return True
             case Held():
                 has_held = True
-            case Below() | Anything() | Many():
+            case Below():
+                if not (isinstance(family, str) and is_standard(family)):  # it is a module, no object of Python's own
+                    return True
+            case Anything() | Many():
                 return True
     return has_held and not is_known
 

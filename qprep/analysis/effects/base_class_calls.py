@@ -13,12 +13,13 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from qprep.analysis.effects.abstract_objects import Instance
+from qprep.analysis.effects.call_uses import Derived
 from qprep.analysis.effects.lexical_scopes import is_super
 from qprep.analysis.symbols.ast_utils import dotted_text
 from qprep.analysis.values.abstract_values import External
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from qprep.analysis.effects.lexical_scopes import FileScopes, LexicalScope
     from qprep.analysis.effects.object_queries import ObjectQueries
@@ -40,6 +41,7 @@ class BaseClassCalls:
     def __init__(self, points_to: ObjectQueries) -> None:
         self._points_to = points_to
         self._packages: dict[ClassRef, frozenset[str]] = {}
+        self._grouped: tuple[object, dict[ClassRef, list[_Call]]] = (None, {})
 
     def may_call(self, method: LexicalScope, cls: ClassRef) -> bool:
         """True if a base class of another package may call a method of a class."""
@@ -54,8 +56,10 @@ class BaseClassCalls:
             for call, file in self._calls_of_packages.get(package, ()):
                 yield from _arguments(call, file)
         yield from self._given_to_class(cls)
-        for call, file in self._calls_of_inherited:
-            yield from self._given_to_instance(call, file, cls)
+        by_class = self._calls_by_class()
+        calls = {call: file for each in sorted(self._points_to.family(cls), key=repr) for call, file in by_class(each)}
+        for call, file in calls.items():
+            yield from _arguments(call, file)
 
     def _given_to_class(self, cls: ClassRef) -> Iterator[tuple[ast.expr, LexicalScope]]:
         """The arguments of an inherited constructor, which may call other methods."""
@@ -67,14 +71,26 @@ class BaseClassCalls:
                     if isinstance(call, ast.Call) and call.func is node:
                         yield from _arguments(call, file)
 
-    def _given_to_instance(
-        self, call: ast.Call, file: FileScopes, cls: ClassRef
-    ) -> Iterator[tuple[ast.expr, LexicalScope]]:
-        assert isinstance(call.func, ast.Attribute)
-        owners = self._points_to.of(call.func.value, file.scope_of(call))
-        family = self._points_to.family(cls)
-        if any(isinstance(each.base, Instance) and each.base.cls in family for each in owners):
-            yield from _arguments(call, file)
+    def _calls_by_class(self) -> Callable[[ClassRef], Iterable[_Call]]:
+        """The calls of inherited methods by the class of their object."""
+        empty: dict[tuple[ClassRef, ast.Call, FileScopes], None] = {}
+        every = self._points_to.derived(Derived("calls of inherited"), self._find_calls_of_instances, empty)
+        known, groups = self._grouped
+        if known is not every:  # a result that grows is another object
+            groups = defaultdict(list)
+            for cls, call, file in every:
+                groups[cls].append((call, file))
+            self._grouped = every, groups
+        return lambda cls: groups.get(cls, ())
+
+    def _find_calls_of_instances(self) -> dict[tuple[ClassRef, ast.Call, FileScopes], None]:
+        found: dict[tuple[ClassRef, ast.Call, FileScopes], None] = {}
+        for call, file in self._calls_of_inherited:
+            assert isinstance(call.func, ast.Attribute)
+            for reference in self._points_to.of(call.func.value, file.scope_of(call)):
+                if isinstance(reference.base, Instance):
+                    found[reference.base.cls, call, file] = None
+        return found
 
     def _bases(self, cls: ClassRef) -> frozenset[str]:
         """The packages of the classes that a class inherits from."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterator
 
 from qprep.analysis.effects.abstract_objects import (
     ANY_OBJECT,
@@ -11,6 +12,8 @@ from qprep.analysis.effects.abstract_objects import (
     NOTHING,
     Base,
     ClassObject,
+    FunctionObject,
+    Held,
     Instance,
     Made,
     Named,
@@ -30,9 +33,12 @@ from qprep.analysis.effects.module_definitions import (
     methods_named,
 )
 from qprep.analysis.effects.object_items import modules_below
-from qprep.analysis.effects.reference_sets import classes_in, union
+from qprep.analysis.effects.python_classes import is_standard
+from qprep.analysis.effects.reference_sets import classes_in, classes_of, union
+from qprep.analysis.effects.value_keys import ResultKey
 from qprep.analysis.places import Place
 from qprep.analysis.symbols.ast_utils import dotted_text
+from qprep.analysis.values.abstract_values import ClassRef
 
 
 def of_builtin_call(  # noqa: C901, PLR0912  (one case a function)
@@ -59,7 +65,7 @@ def of_builtin_call(  # noqa: C901, PLR0912  (one case a function)
         case ast.Call(func=ast.Attribute(attr="__new__"), args=[cls, *_]):
             return _instances_of(evaluation.get(cls, scope), Place.of(scope.file.module, node))
         case ast.Call(func=ast.Name(id="eval" | "exec")):
-            return ANY_OBJECT
+            return _of_text(evaluation, node, scope)
         case ast.Call(func=ast.Name(id="globals"), args=[]):
             return every_binding(evaluation, scope.file.top)
         case ast.Call(func=ast.Name(id="locals" | "vars"), args=[]):
@@ -73,6 +79,38 @@ def of_builtin_call(  # noqa: C901, PLR0912  (one case a function)
             if dotted_text(getter).rpartition(".")[2] == "attrgetter":
                 return at_path(evaluation, evaluation.get(value, scope), path)
     return None
+
+
+def _of_text(evaluation: Evaluation, call: ast.Call, scope: LexicalScope) -> References:
+    """The values of texts that run: what the variables around name, or what the call is given in their place.
+
+    A text that names anything of torch, of another package or of another file of the project may make any object.
+    """
+    named = union(evaluation.get(value, scope) for value in [*call.args[1:], *(k.value for k in call.keywords)])
+    if len(call.args) + len(call.keywords) == 1:
+        if scope.file.index.stars:
+            return ANY_OBJECT
+        named = union(every_binding(evaluation, around) for around in _around(scope))
+    results: References = NOTHING
+    for each in named:
+        match each.base:
+            case ClassObject(cls=ClassRef() as cls):
+                results |= {Reference(Instance(cls))}
+            case FunctionObject(scope=function):
+                results |= evaluation.get(ResultKey(function))
+            case Named(name=name) | ClassObject(cls=str(name)):
+                if not is_standard(name):
+                    return ANY_OBJECT
+    found = named | results
+    return found | modules_below(evaluation, found) | frozenset(Reference(Held(cls, None)) for cls in classes_of(found))
+
+
+def _around(scope: LexicalScope) -> Iterator[LexicalScope]:
+    """The scopes whose variables a text at a place can name."""
+    around: LexicalScope | None = scope
+    while around is not None:
+        yield around
+        around = around.parent
 
 
 def _instances_of(classes: References, place: Place) -> References:

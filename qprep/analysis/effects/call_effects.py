@@ -12,7 +12,7 @@ from qprep.analysis.effects.effect_kinds import Effect, EffectKind
 from qprep.analysis.effects.effect_search import EffectSearch, any_object
 from qprep.analysis.effects.made_subclasses import runs_base_constructor
 from qprep.analysis.effects.method_calls import as_method_calls
-from qprep.analysis.effects.method_effects import method
+from qprep.analysis.effects.method_effects import called_through_class, is_mutator, method
 from qprep.analysis.effects.mutator_names import GLOBAL_HOOKS, SETTERS
 from qprep.analysis.effects.setter_effects import setter
 from qprep.analysis.effects.torch_utilities import may_be_torch, torch_utility
@@ -26,10 +26,12 @@ def calls(search: EffectSearch) -> Iterator[Effect]:
     """Calls that change an object: `setattr`, hooks, `train`, methods of containers, torch's own utilities."""
     for node in search.file.index.of(ast.Call):
         name = last_name(node.func)
-        for call, func in as_method_calls(node, search.file, search.targets):
+        for call, func in as_method_calls(node, search.file, search.targets, _changes):
             yield from (
                 setter(search, call, func.attr) if func.attr in SETTERS else method(search, call, func, func.attr)
             )
+        if isinstance(node.func, ast.Attribute) and not _changes(name):
+            yield from called_through_class(search, node)
         if name in SETTERS:
             yield from setter(search, node, name)
         elif isinstance(node.func, ast.Attribute):
@@ -44,6 +46,11 @@ def calls(search: EffectSearch) -> Iterator[Effect]:
             yield from search.effect(EffectKind.DERIVE, search.later(node.args[1]), node, "makes a class of it")
         elif isinstance(node.func, ast.Name | ast.Attribute) and may_be_torch(search, node.func):
             yield from torch_utility(search, node)
+
+
+def _changes(name: str) -> bool:
+    """True if a method of this name changes its object, whatever the project defines."""
+    return name in SETTERS or is_mutator(name)
 
 
 def _text_that_runs(search: EffectSearch, node: ast.Call) -> Iterator[Effect]:

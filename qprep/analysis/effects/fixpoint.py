@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import ast
 from abc import ABC, abstractmethod
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from heapq import heappop, heappush
 from typing import Any, TypeVar
 
 from qprep.analysis.effects.abstract_objects import NOTHING, References, is_complete, widened
@@ -37,6 +37,7 @@ class _Cell:
     users: dict[_Cell, None] = field(default_factory=dict)
     is_queued: bool = False
     is_decided: bool = False  # nothing is known of the value, and that stays so
+    rank: int = 0  # the order in which first computations end: what a value follows from comes before it
 
 
 class Fixpoint(ABC):
@@ -44,7 +45,10 @@ class Fixpoint(ABC):
 
     def __init__(self) -> None:
         self._cells: dict[Key | Derived, _Cell] = {}
-        self._waiting: deque[_Cell] = deque()
+        # Two heaps: in one sweep what others follow from comes first; what grew behind it waits for the next sweep.
+        self._waiting: list[tuple[int, int, _Cell]] = []
+        self._next: list[tuple[int, int, _Cell]] = []
+        self._ranks = self._pushed = self._swept = 0
         self._outdated: dict[_Cell, None] = {}
         self._current: list[_Cell] = []
         self._limit = MAX_DEPTH
@@ -74,6 +78,8 @@ class Fixpoint(ABC):
                 self._update(cell)
             else:
                 self._enqueue(cell)
+            self._ranks += 1
+            cell.rank = self._ranks
         if not self._current:
             self._solve()
         return cell
@@ -113,21 +119,30 @@ class Fixpoint(ABC):
             self._outdated[cell] = None
         elif not cell.is_queued:
             cell.is_queued = True
-            self._waiting.append(cell)
+            self._pushed += 1
+            heappush(self._waiting if cell.rank > self._swept else self._next, (cell.rank, self._pushed, cell))
 
     def _solve(self) -> None:
         """Compute again what grew, until nothing does; then take values of which nothing is known for unknown ones."""
-        while self._waiting or self._outdated or self._undecided:
-            while self._waiting:
-                cell = self._waiting.popleft()
-                cell.is_queued = False
-                self._update(cell)
+        while self._waiting or self._next or self._outdated or self._undecided:
+            while self._waiting or self._next:
+                self._sweep()
             outdated, self._outdated = self._outdated, {}
             for each in outdated:
                 self._derive(each)
             if outdated:
                 continue
             self._decide()
+
+    def _sweep(self) -> None:
+        """Compute again what waits, each in the order of its rank."""
+        if not self._waiting:
+            self._waiting, self._next = self._next, []
+        while self._waiting:
+            self._swept, _, cell = heappop(self._waiting)
+            cell.is_queued = False
+            self._update(cell)
+        self._swept = 0
 
     def _decide(self) -> None:
         """Take values of which nothing is known for unknown ones."""

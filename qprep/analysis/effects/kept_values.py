@@ -25,7 +25,7 @@ from qprep.analysis.effects.definitions import is_torch_container
 from qprep.analysis.effects.evaluation import Evaluation
 from qprep.analysis.effects.lexical_scopes import BindingKind, FileScopes, LexicalScope
 from qprep.analysis.effects.object_items import modules_below, with_parts
-from qprep.analysis.effects.reference_sets import is_followed, union
+from qprep.analysis.effects.reference_sets import is_followed, is_holder, union
 from qprep.analysis.effects.stored_values import Addition, Kept
 from qprep.analysis.effects.value_keys import KeptKey
 from qprep.analysis.symbols.ast_utils import last_name
@@ -144,12 +144,12 @@ def values_added(evaluation: Evaluation, addition: Addition) -> References:
         return _given_to_passed(evaluation, addition.passed, addition.scope)
     if addition.callee is not None and not addition.keeps_texts:
         callees = evaluation.known(addition.callee, addition.scope)
-        if callees is None or (callees and all(map(is_followed, callees))):
+        callee = addition.callee
+        owners = evaluation.get(callee.value, addition.scope) if isinstance(callee, ast.Attribute) else NOTHING
+        # A method of an object that is not read may be any, whatever that object holds under its name.
+        is_known = callees and all(map(is_followed, callees)) and not any(is_holder(each.base) for each in owners)
+        if callees is None or is_known or (owners and all(_keeps_children(evaluation, each) for each in owners)):
             return NOTHING
-        if isinstance(addition.callee, ast.Attribute):
-            owners = evaluation.get(addition.callee.value, addition.scope)
-            if owners and all(_keeps_children(evaluation, each) for each in owners):
-                return NOTHING
     found = union(evaluation.get(value, addition.scope) for value in addition.values)
     if addition.callee is not None and not addition.keeps_texts:
         found = with_parts(evaluation, found)

@@ -23,15 +23,34 @@ _FETCHES = frozenset(("__getattribute__", "__getattr__"))
 
 
 def as_method_calls(
-    node: ast.Call, file: FileScopes, targets: Callable[[ast.expr], References]
+    node: ast.Call,
+    file: FileScopes,
+    targets: Callable[[ast.expr], References],
+    matters: Callable[[str], bool] = lambda _name: True,
 ) -> Iterator[tuple[ast.Call, ast.Attribute]]:
-    """A call as plain calls of methods, at the same place; nothing where it is one already, or calls none."""
-    for owner, name, args in _forms(node, file, targets):
-        func = ast.copy_location(ast.Attribute(owner, name, ast.Load()), node)
-        call = ast.copy_location(ast.Call(func, list(args), node.keywords), node)
-        file.parents[call] = file.parents[node]
-        file.parents[func] = call
-        yield call, func
+    """A call as plain calls of methods, at the same place; nothing where it is one already, or calls none.
+
+    `matters` says which methods' calls through their class are looked for.
+    """
+    for owner, name, args in _forms(node, file, targets, matters):
+        yield _made(node, file, owner, name, args)
+
+
+def of_class(call: ast.Call, file: FileScopes) -> tuple[ast.Call, ast.Attribute] | None:
+    """`x.m(y, …)` as the call `y.m(…)` that it is where `x` is a class."""
+    if not isinstance(call.func, ast.Attribute) or not call.args:
+        return None
+    return _made(call, file, call.args[0], call.func.attr, call.args[1:])
+
+
+def _made(
+    node: ast.Call, file: FileScopes, owner: ast.expr, name: str, args: list[ast.expr]
+) -> tuple[ast.Call, ast.Attribute]:
+    func = ast.copy_location(ast.Attribute(owner, name, ast.Load()), node)
+    call = ast.copy_location(ast.Call(func, list(args), node.keywords), node)
+    file.parents[call] = file.parents[node]
+    file.parents[func] = call
+    return call, func
 
 
 def calls_of(
@@ -42,7 +61,7 @@ def calls_of(
     is_plain = isinstance(func, ast.Attribute) and func.attr not in _FETCHES
     if is_plain and last_name(func) not in names:
         return
-    forms = list(as_method_calls(call, file, targets))
+    forms = list(as_method_calls(call, file, targets, names.__contains__))
     yield from (form for form in forms if form[1].attr in names)
     if not forms and isinstance(func, ast.Attribute) and func.attr in names:
         yield call, func
@@ -51,20 +70,22 @@ def calls_of(
 _Form = tuple[ast.expr, str, "list[ast.expr]"]
 
 
-def _forms(node: ast.Call, file: FileScopes, targets: Callable[[ast.expr], References]) -> Iterator[_Form]:
+def _forms(
+    node: ast.Call, file: FileScopes, targets: Callable[[ast.expr], References], matters: Callable[[str], bool]
+) -> Iterator[_Form]:
     for fetched_from, method in attribute_reads(node.func, file):
-        is_of_class = node.args and _are_classes(targets(fetched_from))
+        is_of_class = node.args and are_classes(targets(fetched_from))
         yield (node.args[0], method, node.args[1:]) if is_of_class else (fetched_from, method, node.args)
     match node.func:
         case ast.Call(func=maker, args=[name, *given]) if last_name(maker) == "methodcaller" and node.args:
             yield from ((node.args[0], text, given) for text in _texts(name, file))
         case ast.Attribute(value=ast.Call(func=ast.Name(id="super"), args=[_, owner]), attr=name):
             yield owner, name, node.args
-        case ast.Attribute(value=cls, attr=name) if node.args and _are_classes(targets(cls)):
+        case ast.Attribute(value=cls, attr=name) if node.args and matters(name) and are_classes(targets(cls)):
             yield node.args[0], name, node.args[1:]
 
 
-def _are_classes(references: References) -> bool:
+def are_classes(references: References) -> bool:
     """True if an expression refers to classes alone; a container counts as what it holds, and may hold some."""
     return bool(references) and all(map(_is_class, references))
 

@@ -9,11 +9,12 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from qprep.analysis.effects import listed_children
-from qprep.analysis.effects.abstract_objects import ClassObject, ClassOf, FunctionObject, Named, References
+from qprep.analysis.effects.abstract_objects import NOTHING, ClassObject, ClassOf, FunctionObject, Named, References
 from qprep.analysis.effects.attribute_names import ANY_NAME, ANY_THAT_IS_THERE
 from qprep.analysis.effects.effect_kinds import Effect, EffectKind
 from qprep.analysis.effects.effect_search import EffectSearch, any_object
 from qprep.analysis.effects.item_effects import CONTAINER_METHODS, container_method, is_dictionary, may_be_modules
+from qprep.analysis.effects.method_calls import are_classes, of_class
 from qprep.analysis.effects.mutator_names import GLOBAL_HOOKS
 from qprep.analysis.effects.name_lookups import listed
 from qprep.analysis.effects.replaced_children import replaced_by, replacements
@@ -24,7 +25,28 @@ if TYPE_CHECKING:
     from qprep.analysis.effects.lexical_scopes import LexicalScope
 
 
+_CHANGES = frozenset(("set_submodule", "__init__", "__setstate__", "train", "eval"))
 _REGISTERS = frozenset(("add_module", "register_module", "register_parameter", "register_buffer"))
+
+
+def is_mutator(name: str) -> bool:
+    """True if calls of a method of this name have effects of their own, also where no class defines it."""
+    return name in _REGISTERS or name in CONTAINER_METHODS or name in _CHANGES or "hook" in name
+
+
+def called_through_class(search: EffectSearch, node: ast.Call) -> Iterator[Effect]:
+    """`Net.method(net, …)`, as a call of the method of an object; whether `Net` is a class is found on demand."""
+    name = last_name(node.func)
+    if not node.args or not _may_be_called(search, node.args[0], name):
+        return
+    if (form := of_class(node, search.file)) is not None:
+        found = partial(_first_of_class_call, search, node)
+        yield from search.effect(EffectKind.CALL, found, form[0], f"calls `{ast.unparse(form[1])}`", re.escape(name))
+
+
+def _first_of_class_call(search: EffectSearch, node: ast.Call) -> References:
+    assert isinstance(node.func, ast.Attribute)
+    return search.targets(node.args[0]) if are_classes(search.targets(node.func.value)) else NOTHING
 
 
 def method(  # noqa: C901, PLR0912  (one branch a kind of method)

@@ -29,7 +29,7 @@ def lacks(name: str, attribute: str) -> bool:
     A class of a module that is not loaded counts as having none.
     """
     cls = _loaded(name)
-    return _is_standard(name) and (cls is None or not hasattr(cls, attribute))
+    return is_standard(name) and (cls is None or not hasattr(cls, attribute))
 
 
 def may_keep(name: str, attribute: str) -> bool:
@@ -49,12 +49,13 @@ def _takes_any(cls: type) -> bool:
     return cls.__dictoffset__ != 0 or any("__setattr__" in vars(base) for base in cls.__mro__ if base is not object)
 
 
-def _is_standard(name: str) -> bool:
+def is_standard(name: str) -> bool:
+    """True for a dotted name of Python's standard library."""
     return name.partition(".")[0] in sys.stdlib_module_names
 
 
 def _loaded(name: str) -> type | None:
     """The class of the standard library with a dotted name; None if it is another one or not loaded."""
     module, _, last = name.rpartition(".")
-    cls = getattr(sys.modules.get(module), last, None) if _is_standard(name) else None
+    cls = getattr(sys.modules.get(module), last, None) if is_standard(name) else None
     return cls if isinstance(cls, type) else None

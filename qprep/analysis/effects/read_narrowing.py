@@ -31,6 +31,7 @@ from qprep.analysis.effects.evaluation import Evaluation
 from qprep.analysis.effects.lexical_scopes import LexicalScope
 from qprep.analysis.effects.library_names import ROOTS
 from qprep.analysis.effects.listings import module_beside
+from qprep.analysis.effects.python_classes import is_standard
 from qprep.analysis.effects.reference_sets import are_values, may_be_listed
 from qprep.analysis.values.abstract_values import ClassRef, External
 
@@ -50,20 +51,25 @@ def narrowed_read(evaluation: Evaluation, node: ast.Name, found: References, hom
 
 def passing(evaluation: Evaluation, found: References, tests: list[Test]) -> References:
     """The objects that may pass some tests: a number or a text is no object, and holds none."""
-    if any(isinstance(test, ClassTest) and test.is_positive and are_values(test.classes) for test in tests):
-        found = frozenset(each for each in found if _may_be_value(evaluation, each))
+    for test in tests:
+        if isinstance(test, ClassTest) and test.is_positive and are_values(test.classes):
+            is_plain = all(isinstance(each, str) and is_standard(each) for each in test.classes or ())
+            found = frozenset(each for each in found if _may_be_value(evaluation, each, is_plain))
     return frozenset(each.narrowed(tests) for each in found) if tests else found
 
 
-def _may_be_value(evaluation: Evaluation, reference: Reference) -> bool:
-    """True if an object may be a number, text or tensor: it is a name, or its class inherits from such a type."""
+def _may_be_value(evaluation: Evaluation, reference: Reference, is_plain: bool) -> bool:
+    """True if an object may be a number, text or tensor: it is a name, or its class inherits from such a type.
+
+    `is_plain`: a number or text. No class of another package that is not read counts as one of these.
+    """
     match reference.base:
         case Anything() | Many() | ChildName():
             return True
         case Instance(cls=cls):
-            return any(
-                isinstance(base, External) and base.name not in ROOTS for base in evaluation.project.mro(cls)
-            ) and (not evaluation.is_module(cls))
+            bases = (base.name for base in evaluation.project.mro(cls) if isinstance(base, External))
+            may_be = any(name not in ROOTS and (is_standard(name) or not is_plain) for name in bases)
+            return may_be and not evaluation.is_module(cls)
     return False
 
 

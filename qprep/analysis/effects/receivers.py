@@ -291,7 +291,16 @@ def _asked_before(holder: ast.expr, steps: Sequence[_Step]) -> frozenset[str]:
     """The attributes that the same function has read from an expression on the way to this place."""
     if not steps or any(_rebinds(line, holder) for line in steps[0].block):
         return frozenset()
-    return frozenset(name for step in steps for name in _asked(step.block[: step.position], holder))
+    before = [*(line for step in steps for line in step.block[: step.position]), *_value_of(holder, steps[-1])]
+    return frozenset(_asked(before, holder))
+
+
+def _value_of(holder: ast.expr, step: _Step) -> list[ast.stmt]:
+    """The value of the assignment to an attribute of an expression: Python reads it first."""
+    line = step.block[step.position]
+    if not isinstance(line, ast.Assign) or any(part is holder for part in ast.walk(line.value)):
+        return []
+    return [ast.copy_location(ast.Expr(line.value), line)]
 
 
 def _asked(block: Sequence[ast.stmt], holder: ast.expr) -> Iterator[str]:

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from qprep.analysis.symbols.folder_names import FolderNames
 
+INSTALLED = frozenset(("site-packages", "dist-packages"))  # folders of packages that have nothing to do with each other
 _MARKS = ("pyproject.toml", "setup.py", "setup.cfg", ".git")
 
 
@@ -31,15 +32,22 @@ def module_name(path: Path) -> tuple[str, Path]:
 
 
 def project_root(folder: Path) -> Path | None:
-    """The closest folder at or above one that a project's files stand in; None if there is none."""
-    return next((above for above in (folder, *folder.parents) if any(map(os.path.exists, _marks(above)))), None)
+    """The closest folder at or above one that a project's files stand in; None if there is none.
+
+    An installed package belongs to no project, also where an environment lies in a project's folder.
+    """
+    for above in (folder, *folder.parents):
+        if above.name in INSTALLED:
+            return None
+        if any(map(os.path.exists, _marks(above))):
+            return above
+    return None
 
 
 def _marks(folder: Path) -> Iterator[str]:
     return (os.path.join(folder, mark) for mark in _MARKS)
 
 
-INSTALLED = frozenset(("site-packages", "dist-packages"))  # folders of packages that have nothing to do with each other
 OWN_PACKAGE = "qprep"
 
 

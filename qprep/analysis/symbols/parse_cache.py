@@ -6,6 +6,7 @@ import ast
 import os
 import warnings
 from typing import TYPE_CHECKING, NamedTuple
+from weakref import WeakValueDictionary
 
 from qprep.analysis.symbols.ast_utils import without_async
 from qprep.analysis.symbols.private_names import with_private_names
@@ -30,14 +31,18 @@ class Mark(NamedTuple):
 
 
 class ParsedFiles:
-    """Parsed files, shared by the projects of a run; beyond a budget the least recently used are dropped."""
+    """Parsed files, shared by the projects of a run; beyond a budget the least recently used are dropped.
+
+    A file that something else still holds is found again, so that all parts of an analysis see one tree of it.
+    """
 
     def __init__(self) -> None:
         self._kept: LruStore[Mark, FileIndex] = LruStore(CACHE_BYTES, lambda mark: mark.size)
+        self._alive: WeakValueDictionary[Mark, FileIndex] = WeakValueDictionary()
 
     def get(self, mark: Mark) -> FileIndex | None:
         """The index of a file, where it is held."""
-        return self._kept.get(mark)
+        return self._kept.get(mark) or self._alive.get(mark)
 
     def parse(self, mark: Mark, text: str, link: Callable[[str], str]) -> FileIndex | None:
         """The index of a file with this text; None if it cannot be parsed. `link` as in `build_index`."""
@@ -50,4 +55,5 @@ class ParsedFiles:
             return None
         index = build_index(mark.name, mark.path, os.path.basename(mark.path) == "__init__.py", tree, link)
         self._kept.put(mark, index)
+        self._alive[mark] = index
         return index

@@ -40,7 +40,7 @@ class ClassNode:
         return self.setters[name] if name in self.setters else self.methods[name]
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, weakref_slot=True, eq=False)
 class FileIndex:
     """The symbol table of one file: the names at its top level."""
 

@@ -87,6 +87,10 @@ def _print_schema(context: click.Context, _option: click.Parameter, wanted: bool
     help="Write the model and its state; with --sensitivity, a CSV.",
 )  # fmt: skip
 @click.option(
+    "--onnx", metavar="MODEL.ONNX", type=_FILE, callback=ends_in(".onnx"),
+    help="Write the quantized model for ONNX Runtime to this file; the schedule has a quantizer.",
+)  # fmt: skip
+@click.option(
     "--report", metavar="REPORT.HTML", type=_FILE, callback=ends_in(".html", ".htm", ".json", ".txt"),
     help="Write a report to this file: .html, .json or .txt.",
 )  # fmt: skip

@@ -126,4 +126,4 @@ def _taken_back(findings: Sequence[Finding]) -> Iterator[str]:
         first.setdefault((finding.path, finding.code), finding)
     for finding in first.values():
         reason = one_line(finding.fix.reason) if isinstance(finding.fix, Rejection) else "its rewrite failed a check"
-        yield f"{place(finding)}: {finding.code} ({finding.name}) was not fixed, the file is as it was: {reason}"
+        yield f"{place(finding)}: {finding.code} ({finding.name}) was not fixed; the file is unchanged: {reason}"

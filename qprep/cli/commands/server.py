@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 
@@ -12,8 +13,11 @@ from qprep.foundation.errors import QprepError
 
 @click.command("server", short_help="Run a language server for editors.")
 @click.option("--stdio", is_flag=True, help="Accepted for editors that pass it; has no effect.")
-def command(stdio: bool) -> int:  # noqa: ARG001  (the flag changes nothing)
+@click.option("-q", "--quiet", is_flag=True, help="Log errors only to standard error.")
+@click.option("-v", "--verbose", is_flag=True, help="Also log starts, stops and messages to standard error.")
+def command(stdio: bool, quiet: bool, verbose: bool) -> int:  # noqa: ARG001  (--stdio changes nothing)
     """Run a language server for editors: findings while you type, quick fixes, fix-all, rules on hover."""
+    _log(logging.ERROR if quiet else logging.DEBUG if verbose else logging.WARNING)
     try:
         from qprep.cli.lsp.language_server import make_server
     except ModuleNotFoundError as error:
@@ -24,3 +28,8 @@ def command(stdio: bool) -> int:  # noqa: ARG001  (the flag changes nothing)
     server.start_io(stdout=replies)
     sys.stderr.flush()
     os._exit(0 if server.is_shut_down else 1)  # a look may still run in its thread, and nobody waits for it
+
+
+def _log(level: int) -> None:
+    """Write records of at least this level to standard error; standard output is the protocol."""
+    logging.basicConfig(stream=sys.stderr, level=level, format="%(levelname)s %(name)s: %(message)s")

@@ -206,7 +206,7 @@ class PruningPolicy(Policy):
             training.masks.set(parameter, self.name, share)
             if parameter.dim() > 1 and not forward and not bool(shared.any()):
                 training.note(
-                    f"{self.name}: {training.name(parameter)} is masked as a whole, its layer gives a constant"
+                    f"{self.name}: {training.name(parameter)} is masked as a whole; its layer returns a constant"
                 )
         training.masks.apply()
         for collector in (self._activations, self._gradients):
@@ -274,7 +274,9 @@ class PruningPolicy(Policy):
         module = training.module_of(parameter)
         norm = None if module is None else self._norms.get(module)
         if norm is None or parameter.dim() < 2:
-            training.note(f"{training.name(parameter)}: no BatchNorm behind it, ranked as it is")
+            training.note(
+                f"{training.name(parameter)}: there is no BatchNorm behind it; it is ranked by its own weights"
+            )
             return parameter.detach()
         return folded(parameter.detach(), norm)
 
@@ -309,4 +311,6 @@ class PruningPolicy(Policy):
             elif held is not None and each not in held:
                 training.note(f"{name}: masked, although the optimizer does not contain it")
             if each.dtype in (torch.float16, torch.bfloat16):
-                training.note(f"{name}: is held in {str(each.dtype).removeprefix('torch.')}; small updates may be lost")
+                training.note(
+                    f"{name}: is held in {str(each.dtype).removeprefix('torch.')}; small updates may be rounded away"
+                )

@@ -111,7 +111,9 @@ class QuantizationPolicy(Policy):
         for each in lost:
             training.masks.drop_parameter(each)
         if lost:
-            training.note(f"{self.name}: {len(lost)} masked parameters were replaced by others, their masks are gone")
+            training.note(
+                f"{self.name}: {len(lost)} masked parameters were replaced by others, so their masks are lost"
+            )
         self._note_zeros(training, quantizer)
 
     def state_dict(self) -> dict[str, Any]:

@@ -87,7 +87,8 @@ def _note_foreign(training: Training, record: Record) -> None:
     foreign = [training.name(each) for each in cut if each.requires_grad and each not in known]
     if foreign:
         training.note(
-            f"{', '.join(sorted(foreign))}: cut, but not in the scheduler's optimizer: give it all optimizers in a list"
+            f"{', '.join(sorted(foreign))}: channels were removed, but the scheduler's optimizer does not have it: "
+            "pass all optimizers in a list"
         )
 
 

@@ -20,13 +20,16 @@ from qprep.compression.training import Training
 
 @register
 class StructurePruner(Pruner):
-    """Channels with the lowest norms go, with everything that computes them.
+    """Channels that contribute least go, with everything that computes them.
+
+    What a channel contributes is the product of its norms in weights that compute it, in weights of norms behind
+    them, and in weights that read it; see `structure.scores`.
 
     sparsity           the share of each family of channels, or of all together with scope global
     remove             "50%" of `cost`, in place of sparsity: over one threshold for all families, found by bisection
     cost               macs (multiply-accumulates) or parameters
     initial_sparsity   where a gradual policy starts; none: all at once
-    norm               l1 or l2, over the weights that compute a channel
+    norm               l1 or l2, of the weights of a channel
     scope              family or global
     round_to           what stays of a family is a multiple of it
     keep_at_least      channels of a family that stay

@@ -26,6 +26,8 @@ class Slot:
             BatchNorm behind it. Weights that read the channel and buffers are cut, never masked.
     makes   whether it is a weight that computes the channel: what norms of a channel are taken of
     carries whether it computes the channel out of that channel alone, as depthwise weights do: 0 where that is 0
+    reads   whether it is a weight that reads the channel
+    multiplies  whether it is the weight of a norm, by which the channel is multiplied
     """
 
     tensor: str
@@ -34,6 +36,8 @@ class Slot:
     masked: bool
     makes: bool
     carries: bool = False
+    reads: bool = False
+    multiplies: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -4,22 +4,30 @@ from __future__ import annotations
 
 import enum
 import math
-from collections.abc import Mapping
-from typing import TypeVar
+from collections.abc import Callable, Mapping
+from typing import Final, TypeVar
 
 import torch
 from torch import Tensor
 
 from qprep.compression.structure.cutting import tensors_of
-from qprep.compression.structure.model import Groups
+from qprep.compression.structure.model import Groups, Slot
 from qprep.compression.structure.structure_errors import StructureError
 
 Scores = Mapping[str, Tensor]
 _Kind = TypeVar("_Kind", bound=enum.Enum)
 
 
+_STAGES: Final[tuple[Callable[[Slot], bool], ...]] = (
+    lambda slot: slot.makes and not slot.carries,
+    lambda slot: slot.carries,
+    lambda slot: slot.multiplies,
+    lambda slot: slot.reads,
+)
+
+
 class ChannelNorm(enum.Enum):
-    """Of the weights that make a channel."""
+    """Of the weights of a channel."""
 
     L1 = "l1"
     L2 = "l2"
@@ -45,24 +53,28 @@ class Cost(enum.Enum):
 
 
 def scores(found: Groups, norm: str = "l1") -> dict[str, Tensor]:
-    """By family, the score of each group, shape (size,).
+    """By family, the score of each group, shape (size,): what it contributes, 1 for the mean of its family.
 
-    The norm of a channel's weights, as the mean magnitude or the root of the mean square, averaged over all weights
-    that make channels of the group.
+    A channel passes through stages: weights that compute it, depthwise weights, weights of norms, weights that read it.
+    In each stage its norm is the mean magnitude or the root of the mean square, as a multiple of the mean over all
+    channels, averaged over the weights of the stage. The score is the geometric mean of the stages: what is 0 in one
+    of them contributes nothing, and the scale of a whole layer, which a norm behind it takes out, does not count.
     """
     kind, tensors = _one_of(ChannelNorm, norm, "norm"), tensors_of(found.model)
     rows: dict[tuple[str, int], Tensor] = {}
     result = {}
     for family in found.families:
-        total, count = torch.zeros(family.size, dtype=torch.float64), 0
-        for slot in family.slots:
-            if slot.makes:
+        factors = []
+        for stage in _STAGES:
+            norms = []
+            for slot in filter(stage, family.slots):
                 key = (slot.tensor, slot.dim)
                 if key not in rows:
                     rows[key] = _norms(tensors[slot.tensor], slot.dim, kind)
-                total += rows[key][slot.index].sum(1)
-                count += slot.index.shape[1]
-        result[family.name] = total / max(count, 1)
+                norms.append(_relative(rows[key][slot.index].mean(1)))
+            if norms:
+                factors.append(torch.stack(norms).mean(0))
+        result[family.name] = torch.stack(factors).prod(0).pow(1 / len(factors))
     return result
 
 
@@ -116,9 +128,15 @@ def choose_cost(
 
 
 def _norms(tensor: Tensor, dim: int, norm: ChannelNorm) -> Tensor:
-    rows = tensor.movedim(dim, 0).flatten(1).to(torch.float64)
+    rows = tensor.movedim(dim, 0).reshape(tensor.shape[dim], -1).to(torch.float64)
     found = rows.abs().mean(1) if norm is ChannelNorm.L1 else rows.square().mean(1).sqrt()
     return found.cpu()
+
+
+def _relative(norms: Tensor) -> Tensor:
+    """Norms as multiples of their mean; 0 where all are 0."""
+    mean = norms.mean()
+    return norms / mean if mean > 0 else norms
 
 
 def _below(scores: Scores, number: int) -> dict[str, int]:

@@ -21,6 +21,7 @@ class DimensionRole(enum.Flag):
     SCALES = enum.auto()  # a parameter for each: bias, BatchNorm's weight
     READS = enum.auto()
     CARRIES = enum.auto()  # a depthwise weight: it computes a channel out of that channel alone
+    MULTIPLIES = enum.auto()  # the weight of a norm, by which the channel is multiplied
 
 
 class BlockKind(enum.Enum):

@@ -127,7 +127,12 @@ def _slot(block: Block, role: DimensionRole, index: Tensor) -> Slot:
     is_parameter = block.kind is BlockKind.PARAMETER
     masked = is_parameter and bool(role & (DimensionRole.MAKES | DimensionRole.SCALES))
     makes = is_parameter and DimensionRole.MAKES in role
-    return Slot(block.name, block.dim, index, masked, makes, makes and DimensionRole.CARRIES in role)
+    carries = makes and DimensionRole.CARRIES in role
+    return Slot(
+        *(block.name, block.dim, index, masked, makes, carries),
+        reads=is_parameter and DimensionRole.READS in role,
+        multiplies=is_parameter and DimensionRole.MULTIPLIES in role,
+    )
 
 
 def _named(families: Sequence[Family]) -> list[Family]:

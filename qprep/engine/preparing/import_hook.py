@@ -155,11 +155,11 @@ def rewritten_sources(label: str, files: Mapping[str, Path], every: Mapping[str,
         wanted = FileSet(label, files, tuple(every.values()))
         sources = prepared_sources(prepared_folder(), wanted, lambda: rewrite_files(files))
     except (QprepError, OSError) as error:
-        warnings.warn(f"`{label}` is imported as it is: {error}", PreparedImportWarning, stacklevel=2)
+        warnings.warn(f"`{label}` is imported unchanged: {error}", PreparedImportWarning, stacklevel=2)
         return PreparedSources({}, failed=(f"{label}: {error}",))
     if sources.failed:
         shown = "; ".join(sources.failed)
-        warnings.warn(f"`{label}`: files are imported as they are: {shown}", PreparedImportWarning, stacklevel=2)
+        warnings.warn(f"`{label}`: files are imported unchanged: {shown}", PreparedImportWarning, stacklevel=2)
     return sources
 
 

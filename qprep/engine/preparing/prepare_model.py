@@ -138,7 +138,7 @@ def _take_state(prepared: Prepared, other: nn.Module, inputs: Inputs) -> None:
     modes = {name: module.training for name, module in other.named_modules()}
     difference = outputs_differ(other, prepared.model, lambda: copy.deepcopy(inputs))
     if difference is not None:
-        raise QprepError(f"state_of: the prepared model does not compute what it does: {difference}")
+        raise QprepError(f"state_of: the prepared model gives other results: {difference}")
     for name, module in [*other.named_modules(), *prepared.model.named_modules()]:
         module.training = modes.get(name, other.training)
 

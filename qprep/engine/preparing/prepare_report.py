@@ -56,8 +56,9 @@ class PrepareReport:
     def __str__(self) -> str:
         verdict = "prepared" if self.is_prepared else "not prepared"
         files = "file" if len(self.rewritten) == 1 else "files"
+        findings = "finding" if self.fixed == 1 else "findings"
         first = (
-            f"{self.target}: {verdict}; {self.fixed} findings fixed in {len(self.rewritten)} {files}, "
+            f"{self.target}: {verdict}; {self.fixed} {findings} fixed in {len(self.rewritten)} {files}, "
             f"verified: {self.tensors} tensors equal"
         )
         return "\n".join([first, *self.notes, *(f"left: {place}" for place in self.left)])

@@ -85,5 +85,7 @@ def failure_finding(request: Request, failure: TraceFailure) -> Finding:
     place = Position(failure.frames[-1].line, 1) if failure.frames else None
     path = failure.frames[-1].path if failure.frames else request.target.rpartition(":")[0]
     shown = display_path(path) if os.path.exists(path) else path
-    finding = engine_finding(TRACE_FAILED, shown, failure.message, place, help="the static findings hold without it")
+    finding = engine_finding(
+        TRACE_FAILED, shown, failure.message, place, help="without --trace and --verify only the source is read"
+    )
     return replace(finding, notes=tuple(map(str, failure.frames)))

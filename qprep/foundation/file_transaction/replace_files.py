@@ -114,7 +114,9 @@ def _undo(journal: Journal, home: FolderLock, locks: Sequence[FolderLock]) -> No
             bring_back(journal)
         clear(journal, home, locks)
     except OSError as error:
-        raise QprepError(f"the rewritten files cannot be restored: {error.strerror}; run qprep again for it") from error
+        raise QprepError(
+            f"the rewritten files cannot be restored: {error.strerror}; run qprep again to restore them"
+        ) from error
 
 
 def _check(wanted: Replacement) -> None:

@@ -69,6 +69,10 @@ class TensorQuantizer(nn.Module):
     def spec(self, spec: Spec) -> None:
         self._planned = spec
 
+    def use_estimator(self, name: str) -> None:
+        """Take ranges by this estimator from now on."""
+        self._planned = replace(self._planned, estimator=name)
+
     @property
     def needs_sign(self) -> bool:
         """True if the limits of the format depend on what is quantized."""

@@ -110,7 +110,7 @@ def _biased(node: Node, graph: Graph) -> BiasedLayer | None:
 def _norm_behind(node: Node, graph: Graph) -> nn.Module | None:
     out = node.outputs[0]
     following = graph.only_consumer(out) if len(node.outputs) == 1 and out.spec is None else None
-    if following is None or following.calls != 1 or not isinstance(following.module, _BatchNorm):
+    if following is None or not following.alone or following.calls != 1 or not isinstance(following.module, _BatchNorm):
         return None
     return following.module if makes_channels(node) and following.module.running_var is not None else None
 

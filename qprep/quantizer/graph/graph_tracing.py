@@ -18,6 +18,7 @@ from qprep.quantizer.config.config_settings import LayerSettings
 from qprep.quantizer.graph.computed_parameters import parts
 from qprep.quantizer.graph.quantization_graph import Edge, Graph, Node, Weight
 from qprep.quantizer.graph.tensor_leaves import holder, tensors_in
+from qprep.quantizer.ranges.known_ranges import CLAMPS
 from qprep.tracing.module_runs import is_compound
 from qprep.tracing.op_lookup import Operations
 from qprep.tracing.traced_run import eager
@@ -90,11 +91,14 @@ class _Follower(TorchFunctionMode):
         out = func(*args, **kwargs)
         sources = self._sources((args, kwargs))
         if not sources:
+            if self._open:
+                self._note_inside(func, (args, kwargs), out)
             return out
         operation = self._operations.of(func)
         row = self._rows.get(operation.name)
         if self._open:
             self._open[-1].note(row, operation.compute)
+            self._open[-1].keep(out)
         if func is Tensor.__iter__:
             out = tuple(out)
         if self._is_made_of_masks((args, kwargs), row):
@@ -104,6 +108,16 @@ class _Follower(TorchFunctionMode):
         elif not operation.compute:
             self._pass_on(sources, out)
         return iter(out) if func is Tensor.__iter__ else out
+
+    def _note_inside(self, func: Callable[..., Any], given: object, out: object) -> None:
+        """Note an operation on what an open unit has computed, or on parameters alone."""
+        unit, computes = self._open[-1], self._operations.of(func).compute
+        if unit.reads(given):
+            if computes:
+                unit.rows.append(self._rows.get(self._operations.of(func).name))
+            unit.keep(out)
+        elif computes and any(each in self._by_parameter for each in tensors_in(given)):
+            unit.changes_weights = True
 
     def _enter(self, module: nn.Module, args: object, kwargs: object) -> None:
         given = (args, kwargs)
@@ -132,6 +146,7 @@ class _Follower(TorchFunctionMode):
         call = self._open.pop()
         if self._open:
             self._open[-1].absorb(call)
+            self._open[-1].keep(out)
             return
         if not (call.sources or call.weights):
             return
@@ -145,7 +160,7 @@ class _Follower(TorchFunctionMode):
             node = self._node_of[module] = Node(
                 self._units[module], module, row, weights=call.weights, places=call.places, given=call.given
             )
-            node.settings = call.settings
+            node.settings, node.alone = call.settings, call.is_alone
             self.nodes.append(node)
         elif node.op is None:  # its first call read no activation: a first state of zeros
             node.op = row
@@ -214,22 +229,60 @@ class _OpenUnit:
         self.places: dict[int, Edge] = {}
         self.given: dict[int, Weight] = {}
         self.settings: dict[str, object] = {}
-        self.row: Op | None = None
+        self.rows: list[Op | None] = []
         self.number = 0
+        self.changes_weights = False  # before they are used
+        self._has_units = False
+        self._inside: dict[int, weakref.ref[Tensor]] = {}
 
     @property
     def computes(self) -> bool:
         """True if any operation changes values."""
         return self.number > 0
 
+    @property
+    def row(self) -> Op | None:
+        """The row of what the unit computes: of its first operation, but one that gives out what it is given.
+
+        None where that only limits the values, and more operations follow: its limits are not those of the result.
+        """
+        if not self.rows:
+            return None
+        changing = [row for row in self.rows if not _gives_what_it_takes(row)]
+        first = changing[0] if changing else self.rows[0]
+        return None if len(set(map(id, changing))) > 1 and _limits(first) else first
+
+    @property
+    def is_alone(self) -> bool:
+        """True if the result is that of one operation; one that gives out what it is given may come before."""
+        changing = [row for row in self.rows if not _gives_what_it_takes(row)]
+        return not (self._has_units or self.changes_weights) and changing in ([], self.rows[-1:])
+
+    def keep(self, value: object) -> None:
+        """Remember what was computed inside."""
+        self._inside |= {id(each): weakref.ref(each) for each in tensors_in(value)}
+
+    def reads(self, value: object) -> bool:
+        """True if a call reads what was computed inside."""
+        return any((found := self._inside.get(id(each))) is not None and found() is each for each in tensors_in(value))
+
     def note(self, row: Op | None, compute: bool) -> None:
         if compute:
-            self.row = row if self.number == 0 else self.row
+            self.rows.append(row)
             self.number += 1
 
     def absorb(self, inner: _OpenUnit) -> None:
         """Count the operations of a unit inside, more than one in any case: they are not the outer's own."""
         self.number += 2 * inner.number
+        self._has_units = self._has_units or inner.number > 0
+
+
+def _gives_what_it_takes(row: Op | None) -> bool:
+    return row is not None and row.quantizer == "same-scale"
+
+
+def _limits(row: Op | None) -> bool:
+    return row is not None and (row.quantizer == "fixed-range" or row.name in CLAMPS)
 
 
 def _is_unit(module: nn.Module, units: tuple[type[nn.Module], ...]) -> bool:

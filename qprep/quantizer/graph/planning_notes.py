@@ -30,7 +30,7 @@ def _idle(graph: Graph, settings: Overrides) -> Iterator[str]:
     }
     for each in settings.reach():
         if not each.won:
-            yield f"the override {each.override!r} never counts: earlier ones match all that it matches"
+            yield f"the override {each.override!r} is never used: earlier ones match everything that it matches"
             continue
         for name, value in each.values.items():
             ending = next((end for end in places if name.startswith("bits_") and name.endswith(end)), None)
@@ -63,14 +63,14 @@ def _computed(graph: Graph, settings: Overrides) -> Iterator[str]:
     for computed, names in parts.items():
         yield (
             f"{computed}: computed in each forward from {', '.join(names)}, make it permanent before "
-            "(remove_parametrizations, remove_weight_norm, remove_spectral_norm) to have it quantized, left in float"
+            "(remove_parametrizations, remove_weight_norm, remove_spectral_norm) to quantize it; it stays in float"
         )
 
 
 def small_scales(slots: Iterable[TensorQuantizer]) -> list[str]:
     """One sentence for each slot whose values are so small that its scale is the least there is."""
     return [
-        f"{slot.name or 'the model'}: has values below the least scale, {SCALE_FLOOR:.3g}, and loses them; scale it up"
+        f"{slot.name or 'the model'}: loses values below the smallest scale, {SCALE_FLOOR:.3g}: scale it up"
         for slot in slots
         if slot.is_active and not slot.spec.is_float and bool((slot.grid.scale <= SCALE_FLOOR).any())
     ]

@@ -152,6 +152,7 @@ class Node:
     settings what else the first call was given, by the names of forward's parameters: numbers, statistics
     reads    the format that it brings its inputs to, None if it reads them as they come
     sums     the format of its sums of products, to which the bias is added apart; None if they are exact
+    alone    whether its result is that of `op`, and not of more operations behind it
     """
 
     path: str
@@ -167,6 +168,7 @@ class Node:
     settings: dict[str, object] = field(default_factory=dict)
     reads: Spec | None = None
     sums: Spec | None = None
+    alone: bool = True
 
     def __repr__(self) -> str:
         read = ", ".join(edge.name for edge in self.inputs)

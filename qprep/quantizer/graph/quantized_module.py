@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Mapping
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from torch import Tensor, nn
 from torch.nn import Parameter
@@ -14,6 +14,13 @@ from qprep.quantizer.graph.module_wrapper import ModuleWrapper
 from qprep.quantizer.graph.tensor_leaves import holder, map_tensors
 
 PARTS: Final = ("weights", "inputs", "outputs", "given", "sums")
+
+
+class Arithmetic(Protocol):
+    """A way to run a module: its result on the grid of the slot behind it, not limited to that grid's integers."""
+
+    def __call__(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """The result of `module` on these arguments."""
 
 
 class QuantizedModule(ModuleWrapper):
@@ -25,10 +32,12 @@ class QuantizedModule(ModuleWrapper):
     outputs  by the number of a tensor among its results
     sums     what quantizes a layer's sums of products, before its bias is added
 
+    `arithmetic` runs `module` as a runtime does; without one it runs in float.
     What is read from it and is not its own is read from `module`; a state_dict of the float model loads.
     """
 
     module: nn.Module
+    arithmetic: Arithmetic | None = None
 
     def __init__(
         self,
@@ -55,8 +64,13 @@ class QuantizedModule(ModuleWrapper):
         if self.inputs or self.given:
             args, kwargs = map_tensors(self._input, (args, kwargs))
         with self._quantized_weights():
-            out = self._in_two(args, kwargs) if self.sums else self.module(*args, **kwargs)
+            out = self._run(args, kwargs)
         return map_tensors(self._output, out) if self.outputs else out
+
+    def _run(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        if self.sums:
+            return self._in_two(args, kwargs)
+        return self.module(*args, **kwargs) if self.arithmetic is None else self.arithmetic(self.module, args, kwargs)
 
     def _in_two(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Sums of products, quantized, and the bias added to them: (channels,) before a convolution's dimensions."""

@@ -37,14 +37,14 @@ def normalized_layers(graph: Graph) -> Iterator[tuple[Node, Node]]:
     A BatchNorm is torch.nn's, or an operation that is given its statistics and affine parameters by its caller.
     """
     for layer, norm in Pattern(FOLDABLE, "batch_norm").match(graph):
-        if layer.calls == norm.calls == 1 and statistics_of(norm) is not None and makes_channels(layer):
+        if norm.alone and layer.calls == norm.calls == 1 and statistics_of(norm) is not None and makes_channels(layer):
             yield layer, norm
 
 
 def makes_channels(layer: Node) -> bool:
     """True if dimension 1 of what a layer gives, read as it is, are its channels."""
     edge, weight = layer.outputs[0], next((each for each in layer.weights if not each.is_bias), None)
-    return weight is not None and not edge.viewed and edge.dims == weight.parameter.dim()
+    return layer.alone and weight is not None and not edge.viewed and edge.dims == weight.parameter.dim()
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -12,6 +13,7 @@ from torch import Tensor, nn
 from qprep.foundation.errors import QprepError
 from qprep.quantizer.batches import batches_of
 from qprep.quantizer.config.config_settings import NAMES, Bits
+from qprep.quantizer.example_runs import evaluating
 from qprep.quantizer.formats.spec import Granularity, Spec
 from qprep.quantizer.formats.tensor_quantizers import (
     ActivationQuantizer,
@@ -22,6 +24,7 @@ from qprep.quantizer.formats.tensor_quantizers import (
 )
 from qprep.quantizer.graph.graph_passes import Passes, plan_inner_slots, plan_layer_inputs
 from qprep.quantizer.graph.quantization_graph import Edge, Weight
+from qprep.quantizer.methods.estimator_choice import CANDIDATES, choose_estimator
 from qprep.quantizer.methods.mixed_precision import CHOICES, Metric, choose_bits
 from qprep.quantizer.quantizer_base import Quantizer
 from qprep.quantizer.ranges.saved_ranges import set_ranges
@@ -120,6 +123,17 @@ class PostTrainingQuantizer(_PostTraining):
         """Calibrate as the base class does, then compute the scales of weights."""
         super().calibrate(loader)
         super().quantize_params()
+
+    def choose_estimator(self, loader: Iterable[object], estimators: str | Sequence[str] = CANDIDATES) -> str:
+        """Choose the range estimator of activations on batches that it has not seen, calibrate, and return its name.
+
+        estimators  the names to choose from
+
+        Raises the errors of `calibrate`, and QprepError for fewer than two batches and unknown names.
+        """
+        self.graph  # noqa: B018  (raises before prepare_model)
+        with evaluating(self.float_model):
+            return choose_estimator(self, partial(self._caller.call, self.float_model), loader, estimators)
 
 
 class DynamicQuantizer(_PostTraining):

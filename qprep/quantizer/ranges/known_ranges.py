@@ -32,7 +32,7 @@ _INPUTS: Final[Mapping[str, Range]] = MappingProxyType({"hardsigmoid": (-_HALF, 
 _SATURATING: Final[Mapping[str, float]] = MappingProxyType({"sigmoid": math.log(2), "tanh": math.log(2) / 2})
 
 # Functions that clamp and change nothing inside: what they clamp away need not be representable before them.
-_CLAMPS: Final[Mapping[str, Callable[[nn.Module], Range]]] = MappingProxyType(
+CLAMPS: Final[Mapping[str, Callable[[nn.Module], Range]]] = MappingProxyType(
     {
         "relu": lambda _: (0.0, math.inf),
         "relu6": lambda _: (0.0, 6.0),
@@ -50,7 +50,7 @@ def clamp_range(node: Node) -> Range | None:
         return None
     if isinstance(node.module, nn.ReLU6):  # torch writes it as hardtanh
         return 0.0, 6.0
-    given = _CLAMPS.get(node.op.name)
+    given = CLAMPS.get(node.op.name)
     return None if given is None else given(node.module)
 
 

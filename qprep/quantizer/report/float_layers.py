@@ -17,7 +17,7 @@ def left_in_float(quantizer: PreparedModel) -> Iterator[FloatPart]:
     """
     for note in dict.fromkeys(quantizer.notes):
         name, _, why = note.rpartition(": ")
-        if why.endswith("left in float"):
+        if why.endswith("it stays in float"):
             yield FloatPart(name, why)
     yield from _never_run(quantizer)
     for node in quantizer.graph.nodes:

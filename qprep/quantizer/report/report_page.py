@@ -48,7 +48,7 @@ _KEYS: Final = (
     '<span class="key" style="background:var(--w)"></span>weights'
     '<span class="key" style="background:var(--a)"></span>activations'
 )
-_COLUMNS: Final = ("#", "layer", "weights", "activations", "clipped", "alone dB", "bytes")
+_COLUMNS: Final = ("#", "layer", "weights", "activations", "clipped", "sensi&shy;tivity dB", "bytes")
 _TEXTS: Final = (1, 2, 3)
 _ROUND: Final = (
     "<style>:root{color-scheme:light dark}body{margin:0;background:#fff}"
@@ -107,7 +107,7 @@ def _facts(report: ReportData) -> str:
 def _advice(report: ReportData) -> str:
     layers, shares = report.layers_to_widen, report.noise_shares
     if not layers:
-        return "<h2>Give more bits first</h2><p>Sensitivity was not measured.</p>"
+        return "<h2>Give more bits first</h2><p>The sensitivity of single layers was not measured.</p>"
     rows = "".join(
         f'<tr class="{_mark(report, layer)}"><td class="t">{_name(layer)}</td><td>{layer.sensitivity:.1f}</td>'
         f"<td>{shares.get(layer.path, 0.0):.0%}</td></tr>"
@@ -115,11 +115,11 @@ def _advice(report: ReportData) -> str:
     )
     worst = next((layer for layer in layers if layer.path), None)
     line = "" if worst is None else f"overrides:\n  {escape(_quoted(worst.path))}: {{{_wider(worst)}}}"
-    hint = f"<p>In quant.yaml:</p><pre>{line}</pre>" if line else ""
+    hint = f"<p>To give the first of them 16 bits, write in quant.yaml:</p><pre>{line}</pre>" if line else ""
     return (
-        "<h2>Give more bits first</h2><p>Signal to noise at the model's output when one layer alone is quantized, and "
-        "the layer's share of the noise of all layers. Red: more than a tenth.</p>"
-        f"<table><tr><th class='t'>layer</th><th>alone dB</th><th>share of noise</th></tr>{rows}</table>{hint}"
+        "<h2>Give more bits first</h2><p>Sensitivity is the signal-to-noise ratio at the model's output if only this "
+        "layer is quantized. A layer is red if it causes more than a tenth of the noise of all layers.</p>"
+        f"<table><tr><th class='t'>layer</th><th>sensitivity dB</th><th>share of noise</th></tr>{rows}</table>{hint}"
     )
 
 
@@ -138,7 +138,7 @@ def _pictures(report: ReportData) -> str:
     pictures = [
         (
             "Signal to noise by depth",
-            f"Weights against float, outputs with all before them quantized; by the numbers of the table. {_KEYS}",
+            f"The signal-to-noise ratio of weights, and of outputs with all earlier layers quantized. {_KEYS}",
             svg.columns([_present(group) for group in noise], names, svg.decibels(_highs(noise))),
         )
     ]
@@ -151,7 +151,7 @@ def _pictures(report: ReportData) -> str:
         pictures.append(
             (
                 "Sensitivity",
-                "The model's output when this layer alone is quantized, in dB. Red: more than a tenth of all noise.",
+                "The ratio at the output if only this layer is quantized. Red bars cause over a tenth of the noise.",
                 svg.columns(alone, names, svg.decibels(_highs(alone))),
             )
         )
@@ -160,7 +160,7 @@ def _pictures(report: ReportData) -> str:
     pictures.append(
         (
             "Ranges by depth",
-            f"The values seen, on a logarithmic scale around zero. {_KEYS}",
+            f"The observed values, on a logarithmic scale around zero. {_KEYS}",
             svg.columns(spans, names, svg.magnitudes(bounds)),
         )
     )
@@ -171,8 +171,8 @@ def _table(report: ReportData) -> str:
     header = "".join(f'<th class="{"t" if at in _TEXTS else ""}">{title}</th>' for at, title in enumerate(_COLUMNS))
     rows = "".join(_row(number, layer, _mark(report, layer)) for number, layer in enumerate(report.layers, 1))
     return (
-        "<h2>Layers</h2><p>Each tensor with its format, its signal-to-noise ratio and the range of its values. "
-        "Clipped: the largest share of values outside the range of the integers.</p>"
+        "<h2>Layers</h2><p>The table shows the format of each tensor, its signal-to-noise ratio and the range of its "
+        "values. The column <i>clipped</i> has the largest share of values outside the range of the integers.</p>"
         f"<div class='wide'><table class='full'><tr>{header}</tr>{rows}</table></div>"
     )
 
@@ -214,7 +214,8 @@ def _details(report: ReportData) -> str:
         for number, layer in enumerate(report.layers, 1)
     )
     return (
-        "<h2>Histograms</h2><p>Float values; counts on a logarithmic scale. Red: outside the range of the integers. "
+        "<h2>Histograms</h2><p>The float values, with counts on a logarithmic scale. Red values are outside "
+        "the range of the integers. "
         f"For weights, the second picture shows the largest magnitude of each channel.</p>{shown}"
     )
 

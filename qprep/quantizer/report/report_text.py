@@ -10,7 +10,7 @@ from qprep.quantizer.report.report_data import LayerReport, ReportData, SlotRepo
 
 _HEADER: Final = (
     *("layer", "module", "weights", "SNR dB"),
-    *("activations", "range", "clipped", "SNR dB", "alone dB", "bytes"),
+    *("activations", "range", "clipped", "SNR dB", "sensitivity dB", "bytes"),
 )
 _LEFT: Final = (0, 1, 2, 4, 5)
 
@@ -36,7 +36,7 @@ def advice(report: ReportData) -> str:
     if not report.slots:
         return "nothing is quantized"
     if not report.layers_to_widen:
-        return "sensitivity was not measured"
+        return "the sensitivity of single layers was not measured (--sensitivity, or sensitivity=True)"
     found = ", ".join(f"{layer.path or 'the model'} ({layer.sensitivity:.1f} dB)" for layer in report.layers_to_widen)
     return f"give more bits first: {found}"
 

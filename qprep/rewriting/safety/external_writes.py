@@ -16,19 +16,29 @@ if TYPE_CHECKING:
 
 _ANYTHING = ("typing.", "typing_extensions.", "builtins.", "collections.abc.", "abc.")  # annotations that tell nothing
 _OWN_WAYS = frozenset(("__new__", "__getattr__", "__getattribute__", "__setattr__", "__delattr__"))
+_DEPTH = 4  # attributes that code needs to set others, before any object may have them
 _BASE = External("torch.nn.Module")
 
 
 def is_touched(context: RewriteContext, unit: Unit, attribute: str) -> bool:
     """True if some given file may set an attribute of instances of a class, or change what it holds, from outside."""
     family = context.family(unit)
-    return any(_may_be(context, family, holder, attribute) for holder in context.holders.get(attribute, ()))
+    return _may_be_given(context, family, attribute, ())
 
 
-def _may_be(context: RewriteContext, family: tuple[ClassRef, ...], holder: Receiver, attribute: str) -> bool:
+def _may_be_given(
+    context: RewriteContext, family: tuple[ClassRef, ...], attribute: str, asked: tuple[str, ...]
+) -> bool:
+    holders = context.holders.get(attribute, ())
+    return any(_may_be(context, family, holder, attribute, (*asked, attribute)) for holder in holders)
+
+
+def _may_be(
+    context: RewriteContext, family: tuple[ClassRef, ...], holder: Receiver, attribute: str, asked: tuple[str, ...]
+) -> bool:
     if holder.classes:
         return any(_is_of(context, family, name, attribute) for name in holder.classes)
-    if not all(_may_have(context, family, name) for name in holder.has):
+    if not all(_may_have(context, family, name, asked) for name in holder.has):
         return False
     return holder.slot is None or _may_hold(context, family, *holder.slot)
 
@@ -89,9 +99,16 @@ def _may_be_of(context: RewriteContext, family: tuple[ClassRef, ...], kind: Kind
     return kind.cls is None or kind.cls in bases
 
 
-def _may_have(context: RewriteContext, family: tuple[ClassRef, ...], name: str) -> bool:
-    """True if instances of a family may have an attribute: classes that make them up on the way may have any."""
-    if name in NN_MODULE_ATTRIBUTES or not {name, ANY}.isdisjoint(context.holders):
+def _may_have(context: RewriteContext, family: tuple[ClassRef, ...], name: str, asked: tuple[str, ...]) -> bool:
+    """True if instances of a family may have an attribute: classes that make them up on the way may have any.
+
+    Code that reads an attribute before it sets it gives it to no object: `asked` are the names that are open.
+    """
+    if name in NN_MODULE_ATTRIBUTES or ANY in context.holders:
+        return True
+    if name in context.holders and len(asked) >= _DEPTH:
+        return True
+    if name not in asked and _may_be_given(context, family, name, asked):
         return True
     for member in family:
         entry = context.project.class_node(member)

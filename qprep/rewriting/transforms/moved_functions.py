@@ -14,6 +14,7 @@ from qprep.rewriting import imports
 from qprep.rewriting.composed_edits import Piece, apply
 from qprep.rewriting.safety import stable_binding
 from qprep.rewriting.transforms import recursion, static_methods
+from qprep.rewriting.transforms.wrapping_decorators import wraps_alone
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -67,7 +68,9 @@ def refusal(context: RewriteContext, unit: Unit) -> Rejection | None:
     for decorator, name in zip(node.decorator_list, context.analysis.decorators(unit.module, node), strict=True):
         if is_static and name == static_methods.DECORATOR:
             continue
-        if _of(context, name) not in _DROPPED | _KEPT and not _may_return_argument(context, decorator, name):
+        if _of(context, name) in _DROPPED or _is_kept(context, decorator, name):
+            continue
+        if not _may_return_argument(context, decorator, name):
             return Rejection(
                 f"`{unit.name}` is decorated with `{name.removeprefix('builtins.')}`", RejectionCode.FUNCTION
             )
@@ -133,7 +136,19 @@ def _is_made(context: RewriteContext, module: str, node: ast.AST) -> bool:
 def kept_decorators(context: RewriteContext, module: str, node: ast.FunctionDef) -> list[ast.expr]:
     """Those that the module's forward carries as well."""
     pairs = zip(node.decorator_list, context.analysis.decorators(module, node), strict=True)
-    return [decorator for decorator, name in pairs if _of(context, name) in _KEPT]
+    return [decorator for decorator, name in pairs if _is_kept(context, decorator, name)]
+
+
+def _is_kept(context: RewriteContext, decorator: ast.expr, name: str) -> bool:
+    """True for a decorator of torch's that a method may carry, and for one of the project that does not notice self."""
+    if _of(context, name) in _KEPT:
+        return True
+    found = _definitions(context, name)
+    if len(found) != 1 or not found[0].is_certain:
+        return False
+    (ref,) = [option for option in options(context.project.resolve(name)) if isinstance(option, FunctionRef)]
+    index = context.project.index(ref.module)
+    return index is not None and wraps_alone(context.project, index, decorator, found[0].node)
 
 
 def _of(context: RewriteContext, name: str) -> str:
@@ -153,8 +168,10 @@ def is_replaceable(context: RewriteContext, unit: Unit) -> bool:
     if code is not None and is_conditional(code, node):
         return True
     decorators = zip(node.decorator_list, context.analysis.decorators(unit.module, node), strict=True)
-    plain = _DROPPED | _KEPT
-    return any(_of(context, name) not in plain and not _returns_argument(context, d, name) for d, name in decorators)
+    return any(
+        not (_of(context, name) in _DROPPED or _is_kept(context, d, name) or _returns_argument(context, d, name))
+        for d, name in decorators
+    )
 
 
 def _returns_argument(context: RewriteContext, decorator: ast.expr, dotted: str) -> bool:

@@ -161,7 +161,7 @@ def creations_of(context: RewriteContext, unit: Unit, attribute: str) -> list[Cr
         entry = context.analysis.attributes_of(member).names.get(attribute)
         found.update(entry.creations if entry is not None else {})
     if not found:
-        return Rejection(f"where `{attribute}` is made is not known", RejectionCode.RUN_ONLY)
+        return Rejection(f"where `{attribute}` is created is unknown", RejectionCode.RUN_ONLY)
     for creation in found.values():
         code = context.code(creation.place.module)
         node = code.node(creation.place) if code is not None else None
@@ -244,7 +244,7 @@ def hold_module(scope: Scope, held: HeldFunction) -> Pieces | Rejection:
         )
     if (place := _other_value(scope.context, scope.unit, held.attribute)) is not None:
         where = f"{place.module}, line {place.line}"
-        return Rejection(f"`{held.attribute}` gets a value that may be no module: {where}", RejectionCode.MUTATION)
+        return Rejection(f"`{held.attribute}` may get a value that is not a module: {where}", RejectionCode.MUTATION)
     start, end = scope.code.span(scope.node)  # type: ignore[arg-type]
     row = scope.context.analysis.catalogue.function(held.name)
     if row is not None and row[0].nn is not None and isinstance(scope.node, ast.Name | ast.Attribute):

@@ -33,18 +33,16 @@ def refusal(context: RewriteContext, code: Code, unit: Unit, node: ast.FunctionD
     entry = code.index.classes.get(owner)
     if entry is None or not isinstance(code.parents.get(entry.node), ast.Module) or _has_others(code.index, owner):
         return Rejection(
-            f"`{owner}`, which `{unit.name}` is a static method of, is defined conditionally, or in other code",
+            f"`{unit.name}` is a static method of a class that is defined conditionally, or in other code",
             RejectionCode.FUNCTION,
         )
     if method == "forward" or method.startswith("__") or len(variants(entry.methods, method)) > 1:
         return Rejection(
-            f"`{unit.name}` is a static method that Python or torch calls, or defined more than once",
+            f"`{unit.name}` is a static method that Python or torch calls, or that is defined more than once",
             RejectionCode.FUNCTION,
         )
     if (other := next(_others(context, unit, method), None)) is not None:
-        return Rejection(
-            f"`{unit.name}` is a static method, and `{other}` may stand in its place", RejectionCode.FUNCTION
-        )
+        return Rejection(f"`{unit.name}` is a static method, and `{other}` may replace it", RejectionCode.FUNCTION)
     if code.indent_of(node) != code.indent_unit:
         return Rejection(
             f"`{unit.name}` is a static method with another indentation than its file", RejectionCode.FUNCTION

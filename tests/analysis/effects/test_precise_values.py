@@ -136,6 +136,13 @@ def test_a_path_holds_nothing_that_code_sets_on_layers(tmp_path: Path) -> None:
     code = "class Last(nn.Module):\n    pass\n\n\nfor layer in nn.ModuleList([Net()]):\n    layer.last = Last()\n"
     table = table_of(tmp_path, code + "import argparse, pathlib\n")
     assert not table.points_to.set_from_outside("pathlib.Path")
+    assert not table.points_to.set_from_outside("argparse.Namespace")
+
+
+def test_a_namespace_holds_what_code_sets_on_it(tmp_path: Path) -> None:
+    code = "import argparse\n\n\nclass Last(nn.Module):\n    pass\n\n\nargparse.Namespace().last = Last()\n"
+    table = table_of(tmp_path, code + "import pathlib\n")
+    assert not table.points_to.set_from_outside("pathlib.Path")
     assert table.points_to.set_from_outside("argparse.Namespace")
 
 

@@ -123,6 +123,14 @@ PAIRS = {
         ("(int, str)", "(int, list)"),
         "Net",
     ),
+    "number of an unread class": (
+        (
+            "from other import Body\nclass Deep(Body):\n    def __init__(self): self.own = Net()\n"
+            "def pad(size):\n    if isinstance(size, (int, float)):\n        probe(size)\npad(1)\npad(Deep())\n"
+        ),
+        ("(int, float)", "Body"),
+        "Deep",
+    ),
     "member": (
         "class Mode(enum.Enum):\n    ONE = 1\nMode(Net())\nprobe(Mode.ONE)\n",
         ("enum.Enum", "tuple"),
@@ -179,3 +187,11 @@ AROUND = {
 def test_what_other_code_makes_of_a_module_may_hold_it(code: str, tmp_path: Path) -> None:
     found = names_of(probed(table_of(tmp_path, code)))
     assert found & {"Net", "below Net"}
+
+
+@pytest.mark.parametrize("layers", ["nn.ModuleList([Net()]).children()", "held.parts", "nn.Sequential(Net())"])
+@pytest.mark.parametrize(("holder", "is_reached"), [("argparse.ArgumentParser", False), ("other.Parser", True)])
+def test_a_layer_is_no_object_of_a_class_of_python(layers: str, holder: str, is_reached: bool, tmp_path: Path) -> None:
+    code = f"held = Holder(Net(), nn.Tanh())\nfor layer in {layers}:\n    layer.last = Net()\nprobe(layer)\n"
+    table = table_of(tmp_path, BASE + code)
+    assert ("Net" in names_of(table.points_to.set_from_outside(holder))) is is_reached

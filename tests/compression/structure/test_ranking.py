@@ -12,15 +12,88 @@ from tests.compression.structure.models import build
 SCORES = {"a": torch.tensor([5.0, 1.0, 3.0, 1.0, 9.0, 8.0]), "b": torch.tensor([0.5, 0.2, 0.4, 7.0])}
 
 
-def test_scores_are_mean_norms_over_all_weights_that_make_a_group() -> None:
-    model, inputs = build("residual")
-    found = groups(model, *inputs)
-    stem, body = (model.get_parameter(f"{name}.weight").detach().double() for name in ("stem", "body"))
-    (one,) = scores(found, "l1").values()
-    expected = (stem.abs().mean((1, 2, 3)) + body.abs().mean((1, 2, 3))) / 2
-    assert torch.allclose(one, expected)
-    (two,) = scores(found, "l2").values()
-    assert torch.allclose(two, (stem.square().mean((1, 2, 3)).sqrt() + body.square().mean((1, 2, 3)).sqrt()) / 2)
+def stage(*norms: Tensor) -> Tensor:
+    """Norms by channel, each as a multiple of its mean, averaged."""
+    return torch.stack([each.double() / each.double().mean() for each in norms]).mean(0)
+
+
+class Joined(nn.Module):
+    """Two layers that compute the same channels, a norm behind each, two layers that read them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.one, self.two = nn.Conv2d(2, 6, 3, bias=False), nn.Conv2d(2, 6, 3)
+        self.norm1, self.norm2 = nn.BatchNorm2d(6), nn.BatchNorm2d(6)
+        self.read1, self.read2 = nn.Conv2d(6, 3, 1), nn.Conv2d(6, 3, 1)
+        for norm in (self.norm1, self.norm2):
+            nn.init.uniform_(norm.weight, 0.2, 2)
+            nn.init.uniform_(norm.bias, 0.2, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = torch.relu(self.norm1(self.one(x)) + self.norm2(self.two(x)))
+        return self.read1(y) * 2 + self.read2(y)  # type: ignore[no-any-return]
+
+
+@pytest.mark.parametrize(("norm", "power"), [("l1", 1), ("l2", 2)])
+def test_scores_are_the_geometric_mean_of_what_computes_scales_and_reads(norm: str, power: int) -> None:
+    torch.manual_seed(0)
+    model = Joined()
+    found = groups(model, torch.randn(1, 2, 8, 8))
+
+    def norms(weight: Tensor, *dims: int) -> Tensor:
+        return weight.detach().double().abs().pow(power).mean(dims).pow(1 / power)
+
+    computes = stage(norms(model.one.weight, 1, 2, 3), norms(model.two.weight, 1, 2, 3))
+    scales = stage(model.norm1.weight.detach(), model.norm2.weight.detach())
+    reads = stage(norms(model.read1.weight, 0, 2, 3), norms(model.read2.weight, 0, 2, 3))
+    (score,) = scores(found, norm).values()
+    assert torch.allclose(score, (computes * scales * reads).pow(1 / 3))
+
+
+@pytest.mark.parametrize("name", ["one.weight", "norm1.weight", "norm2.bias", "read1.weight", "two.bias"])
+def test_the_scale_of_a_whole_tensor_does_not_count(name: str) -> None:
+    torch.manual_seed(0)
+    model = Joined()
+    found = groups(model, torch.randn(1, 2, 8, 8))
+    (before,) = scores(found).values()
+    with torch.no_grad():
+        model.get_parameter(name).mul_(50)
+    (after,) = scores(found).values()
+    assert torch.allclose(before, after)
+
+
+def test_a_channel_that_is_0_in_one_stage_goes_first() -> None:
+    """As slimming leaves it: its weights may be the largest of all."""
+    torch.manual_seed(0)
+    model = Joined()
+    with torch.no_grad():
+        model.norm1.weight[4] = model.norm2.weight[4] = 0.0
+        model.one.weight[4] = model.read1.weight[:, 4] = 100.0
+        model.read1.weight[:, 2] = model.read2.weight[:, 2] = 0.0
+    found = groups(model, torch.randn(1, 2, 8, 8))
+    (score,) = scores(found).values()
+    assert score[[2, 4]].tolist() == [0, 0]
+    assert choose(scores(found), 1 / 3) == {found.families[0].name: [2, 4]}
+
+
+def test_depthwise_weights_are_a_stage_of_their_own() -> None:
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Conv2d(2, 6, 1), nn.Conv2d(6, 6, 3, groups=6), nn.ReLU(), nn.Conv2d(6, 3, 1))
+    found = groups(model, torch.randn(1, 2, 8, 8))
+    weights = [each.weight.detach().abs() for each in model if isinstance(each, nn.Conv2d)]
+    parts = [weights[0].mean((1, 2, 3)), weights[1].mean((1, 2, 3)), weights[2].mean((0, 2, 3))]
+    expected = torch.stack([stage(each) for each in parts]).prod(0).pow(1 / 3)
+    (score,) = scores(found).values()
+    assert torch.allclose(score, expected)
+
+
+def test_a_family_of_zeros_has_scores() -> None:
+    model = nn.Sequential(nn.Conv2d(2, 4, 1), nn.ReLU(), nn.Conv2d(4, 3, 1))
+    with torch.no_grad():
+        for each in model.parameters():
+            each.zero_()
+    (score,) = scores(groups(model, torch.randn(1, 2, 8, 8))).values()
+    assert score.tolist() == [0, 0, 0, 0]
 
 
 def test_a_share_of_each_family() -> None:
@@ -73,12 +146,12 @@ def test_a_share_of_the_parameters() -> None:
     model, inputs = build("unet")
     found = groups(model, *inputs)
     each = scores(found)
-    removal = choose_cost(found, each, 0.5, cost="parameters")
-    assert found.parameters(removal) <= 0.5 * found.parameters()
+    removal = choose_cost(found, each, 0.6, cost="parameters")
+    assert found.parameters(removal) <= 0.4 * found.parameters()
     number = sum(map(len, removal.values()))
     fewer = choose(each, (number - 1) / sum(map(len, each.values())), scope="global")
-    assert found.parameters(fewer) > 0.5 * found.parameters()
-    assert removal != choose_cost(found, each, 0.5)
+    assert found.parameters(fewer) > 0.4 * found.parameters()
+    assert removal != choose_cost(found, each, 0.6)
 
 
 def test_more_than_can_go_is_an_error() -> None:

@@ -243,7 +243,7 @@ def test_a_package_that_cannot_be_rewritten_stays_as_it_is(
     monkeypatch.setattr(import_hook, "rewrite_files", fail)
     files = wanted(package).files
     with pytest.warns(
-        import_hook.PreparedImportWarning, match="`zoo` is imported as it is: qprep failed on it: KeyErr"
+        import_hook.PreparedImportWarning, match="`zoo` is imported unchanged: qprep failed on it: KeyErr"
     ):
         sources = rewritten_sources("zoo", files, files)
     assert sources.modules == {}

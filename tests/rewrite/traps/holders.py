@@ -46,6 +46,28 @@ OTHERS: tuple[Case, ...] = (
         _patched("def patch(m):\n    gain = m.gain\n    m.act = nn.SiLU()\n    return gain", "patch(Other())"),
     ),
     prepared(
+        "set-on-what-is-asked-for-more-that-it-loses",
+        _patched(
+            "def patch(m):\n    gain = m.gain\n    m.act = nn.SiLU()\n    del m.gain\n    return gain", "patch(Other())"
+        ),
+    ),
+    prepared(
+        "set-on-what-is-asked-for-more-that-other-code-changes",
+        _patched(
+            "def grow(m):\n    m.gain = m.gain + 1\n\n\n"
+            "def patch(m):\n    gain = m.gain\n    m.act = nn.SiLU()\n    return gain",
+            "grow(Other())",
+        ),
+    ),
+    prepared(
+        "set-on-what-is-asked-for-what-the-like-sets",
+        _patched(
+            "def grow(m):\n    m.gain = m.stem\n\n\ndef start(m):\n    m.stem = m.gain\n\n\n"
+            "def patch(m):\n    gain = m.gain\n    m.act = nn.SiLU()\n    return gain",
+            "start(Other())",
+        ),
+    ),
+    prepared(
         "set-on-a-part-of-another-class",
         _patched("""
 class Around(nn.Module):
@@ -86,6 +108,33 @@ HANDED_ON: tuple[Case, ...] = (
 )
 
 NOT_OTHERS: tuple[Case, ...] = (
+    declined(
+        "set-on-what-is-asked-for-what-other-code-gives",
+        _patched(
+            "def grow(m):\n    m.gain = 3\n\n\n"
+            "def patch(m):\n    gain = m.gain\n    m.act = nn.SiLU()\n    return gain",
+            "grow(made)\n    patch(made)",
+        ),
+        _CHANGED,
+    ),
+    declined(
+        "set-on-what-is-asked-for-what-other-code-gives-in-two-steps",
+        _patched(
+            "def start(m):\n    m.stem = 3\n\n\ndef grow(m):\n    m.gain = m.stem\n\n\n"
+            "def patch(m):\n    gain = m.gain\n    m.act = nn.SiLU()\n    return gain",
+            "start(made)\n    grow(made)\n    patch(made)",
+        ),
+        _CHANGED,
+    ),
+    declined(
+        "set-on-what-is-asked-for-it-afterwards",
+        _patched(
+            "def grow(m):\n    m.gain = 3\n    return m.gain\n\n\n"
+            "def patch(m):\n    gain = m.gain\n    m.act = nn.SiLU()\n    return gain",
+            "grow(made)\n    patch(made)",
+        ),
+        _CHANGED,
+    ),
     declined(
         "set-behind-a-test-of-a-base",
         _patched("def patch(m):\n    if isinstance(m, (Other, nn.Module)):\n        m.act = nn.SiLU()"),

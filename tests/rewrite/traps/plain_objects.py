@@ -213,7 +213,7 @@ PLAIN: tuple[Case, ...] = (
     declined(
         "object-of-the-file",
         module(_CODER.format("") + "\n\nCODER = Coder()\n" + _net("return CODER.decode(self.fc(x))")),
-        "no module is known to hold one",
+        "no module that holds one is known",
     ),
 )
 

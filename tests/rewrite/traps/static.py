@@ -82,14 +82,12 @@ STATIC: tuple[Case, ...] = (
         ),
     ),
     prepared("static-of-an-imported-class", {"base.py": _file(_NET), "model.py": HEADER + _IMPORTING}),
-    declined("static-overridden", _file(_NET + _SUB, "Sub"), "may stand in its place"),
-    declined(
-        "static-replaced-on-an-instance", _file(_NET, how="made.mix = lambda x, y, by=2: x"), "may stand in its place"
-    ),
+    declined("static-overridden", _file(_NET + _SUB, "Sub"), "may replace it"),
+    declined("static-replaced-on-an-instance", _file(_NET, how="made.mix = lambda x, y, by=2: x"), "may replace it"),
     declined(
         "static-replaced-on-the-class-by-a-name-of-the-run",
         _file(_NET, how="[setattr(Net, name, staticmethod(lambda x, y, by=2: x)) for name in ['mix']]"),
-        "may stand in its place",
+        "may replace it",
     ),
     declined(
         "static-with-a-default-of-the-class",
@@ -180,12 +178,12 @@ OTHERWISE: tuple[Case, ...] = (
     declined(
         "static-set-in-the-dict",
         _file(_NET, how="made.__dict__['mix'] = lambda x, y, by=2: x"),
-        "may stand in its place",
+        "may replace it",
     ),
     declined(
         "static-replaced-in-a-class-that-type-makes",
         _file(_NET, how="made = type('Sub', (Net,), {'mix': staticmethod(lambda x, y, by=2: x)})()"),
-        "may stand in its place",
+        "may replace it",
     ),
 )
 

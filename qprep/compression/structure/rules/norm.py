@@ -120,7 +120,8 @@ def _per_channel(state: LabelState, step: LabelStep, parameters: Sequence[str], 
         if isinstance(step.get(name), Tensor):
             each = column(state, step.get(name), 0)
             state.store.merge(labels, each, cause)
-            state.mark(each, DimensionRole.SCALES if name in parameters else DimensionRole.NONE)
+            role = DimensionRole.SCALES if name in parameters else DimensionRole.NONE
+            state.mark(each, role | DimensionRole.MULTIPLIES if name == "weight" else role)
     _width(state, "num_features", labels)
     return labels
 

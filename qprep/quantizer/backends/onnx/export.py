@@ -36,6 +36,7 @@ from qprep.quantizer.example_runs import example_of, run_example
 from qprep.quantizer.formats.tensor_quantizers import QuantizerMode, TensorQuantizer
 from qprep.quantizer.graph.model_copies import copy_of
 from qprep.quantizer.graph.quantized_module import QuantizedModule
+from qprep.quantizer.graph.runtime_arithmetic import in_float
 from qprep.quantizer.graph.tensor_leaves import holder, map_tensors, tensors_in
 from qprep.quantizer.prepared_model import PreparedModel
 
@@ -97,6 +98,7 @@ def write_onnx(  # noqa: PLR0917  (the last three are mostly left out)
 def _written(
     model: nn.Module, path: Path | None, example: tuple[tuple[Any, ...], dict[str, Any]], options: OnnxOptions
 ) -> ExportReport:
+    model = in_float(model)
     if any(_plain_float(each) is not each for each in (*model.parameters(), *model.buffers())):
         model = copy_of(model, model).cpu().float()
     example = map_tensors(lambda _, tensor: _plain_float(tensor), example)
@@ -178,8 +180,8 @@ def _free(info: Any) -> dict[int, str]:
 
 
 def _notes(run: Recording, wholes: tuple[str, ...]) -> tuple[str, ...]:
-    reads = [f"{each}: the file keeps the example's number" for each in dict.fromkeys(run.reads)]
-    left = [f"{path}: one operator in the ONNX file, slots inside are left out" for path in wholes]
+    reads = [f"{each}: the file has the example's number" for each in dict.fromkeys(run.reads)]
+    left = [f"{path}: one operator in the ONNX file, without the slots inside" for path in wholes]
     return (*reads, *left)
 
 

@@ -232,7 +232,7 @@ class TrainingQuantizer(Quantizer):
             raise QprepError(
                 f"expected a training step or calibrate before {before}, found ranges that have not started"
             )
-        found = [f"{each.name}: never run in training, left in float" for each in waiting]
+        found = [f"{each.name}: did not run in training; it stays in float" for each in waiting]
         self.notes += [note for note in found if note not in self.notes]
 
     def _converted(self) -> nn.Module:
