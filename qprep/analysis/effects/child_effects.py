@@ -70,10 +70,8 @@ class ChildEffects:
             if meeting.is_any or any(self._targets.has_children_of(below, family) for below in meeting.below):
                 yield meeting.effect
 
-    def on_flag(self, family: Collection[ClassRef], child: ModuleClass) -> Iterator[Effect]:
-        """Effects that set the mode of an instance of a family alone, and so not that of a child of class `child`."""
-        if not self._source.facts.is_modal(child):
-            return
+    def on_flag(self, family: Collection[ClassRef]) -> Iterator[Effect]:
+        """Effects that set the mode of an instance of a family alone, and so not that of its children."""
         for effect in self._source.index.of(EffectKind.MODE):
             if effect.attribute != TRAINING:
                 continue  # train() and eval() set the mode of the children as well
@@ -81,7 +79,7 @@ class ChildEffects:
             whole = {
                 each.base
                 for each in targets
-                if isinstance(each.base, Below) and not each.base.is_direct and self._targets.admits(each.tests, child)
+                if isinstance(each.base, Below) and not each.base.is_direct and not each.tests
             }  # all modules below some object, the children included
             roots = {base.owner for base in whole}
             if any(self._targets.is_instance(each, family) for each in targets if each.base not in whole | roots):

@@ -204,7 +204,7 @@ def container_uses(file: FileScopes, points_to: PointsTo) -> Iterator[Exposure]:
     if not points_to.has_own_containers:
         return
     for node, value in _counted(file):
-        if isinstance(value, _NEVER_OWN) or _is_counted_by_itself(value) or _is_self_or_list(value, file, points_to):
+        if _is_no_own(value, file, points_to):
             continue
         text = f"uses the items of `{ast.unparse(value)}`"
         yield Exposure(partial(_contained, points_to, value, node, file), node, text)
@@ -248,14 +248,19 @@ def _counted_by_syntax(file: FileScopes) -> _Counted:
             yield added, added.target
 
 
-def _is_counted_by_itself(value: ast.expr) -> bool:
-    """True for a call that goes through the items, such as `blocks.items()`."""
+def _is_no_own(value: ast.expr, file: FileScopes, points_to: PointsTo) -> bool:
+    """True if an expression is no object of a class of the project but `self`, or is counted by itself.
+
+    Examples are `list(self)[1:]` and `blocks.items()`.
+    """
     match value:
-        case ast.Call(func=ast.Name(id=name)):
-            return name in _ITERATES
-        case ast.Call(func=ast.Attribute(attr=name)):
-            return name in _CONTAINER_METHODS
-    return False
+        case ast.Subscript(value=inner, slice=ast.Slice()) if not isinstance(inner, ast.Name):
+            return _is_no_own(inner, file, points_to)
+        case ast.Call(func=ast.Name(id=name)) if name in _ITERATES and name != "next":
+            return True
+        case ast.Call(func=ast.Attribute(attr=name)) if name in _CONTAINER_METHODS:
+            return True
+    return isinstance(value, _NEVER_OWN) or _is_self_or_list(value, file, points_to)
 
 
 def _is_self_or_list(value: ast.expr, file: FileScopes, points_to: PointsTo) -> bool:

@@ -12,6 +12,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from qprep.analysis.effects.abstract_objects import Instance
+from qprep.analysis.effects.implicit_calls import operator_methods
 from qprep.analysis.places import Place
 from qprep.analysis.values.abstract_values import ClassRef, External
 from qprep.foundation.catalogue.op import Op
@@ -55,13 +56,13 @@ class OwnOperations:
         return found
 
     def of_operands(self, module: str, node: ast.AST, names: Collection[str]) -> Iterator[tuple[ClassRef, Place]]:
-        """Methods of these names in the classes of what the operands of an expression may be."""
-        for operand in _operands(node):
+        """Methods that an operator, or a call of a method, may run in the classes of what its operands may be."""
+        for operand, run in _operands(node, names):
             for reference in sorted(self._points_to.where(module, operand), key=repr):
                 if isinstance(reference.base, Instance):
                     for base in self._points_to.project.mro(reference.base.cls):
                         methods = self._methods(base) if isinstance(base, ClassRef) else ()
-                        yield from ((reference.base.cls, place) for name, place in methods if name in names)
+                        yield from ((reference.base.cls, place) for name, place in methods if name in run)
 
     def _methods(self, cls: ClassRef) -> Iterator[tuple[str, Place]]:
         entry = self._points_to.project.class_node(cls)
@@ -76,17 +77,22 @@ def _is_of_tensors(base: object) -> bool:
     return isinstance(base, External) and base.name.startswith("torch.") and base.name.rpartition(".")[2] in _TENSORS
 
 
-def _operands(node: ast.AST) -> list[ast.expr]:
-    """The objects whose methods an operator or a call of a method may run."""
+def _operands(node: ast.AST, names: Collection[str]) -> list[tuple[ast.expr, Collection[str]]]:
+    """The objects whose methods an operator or a call may run, with the names of these methods.
+
+    `names` are those of the operation. What follows an operator runs the reflected method alone.
+    """
     match node:
-        case ast.BinOp(left=left, right=right):
-            return [left, right]
-        case ast.AugAssign(target=target, value=value):
-            return [target, value]
-        case ast.UnaryOp(operand=operand):
-            return [operand]
-        case ast.Call(func=ast.Attribute(value=value)):
-            return [value]
+        case ast.BinOp(left=left, right=right, op=operator):
+            plain, reflected, _ = operator_methods(operator)
+            return [(left, (plain,)), (right, (reflected,))]
+        case ast.AugAssign(target=target, value=value, op=operator):
+            plain, reflected, in_place = operator_methods(operator)
+            return [(target, (plain, in_place)), (value, (reflected,))]
+        case ast.UnaryOp(operand=operand, op=operator):
+            return [(operand, operator_methods(operator))]
+        case ast.Call(func=ast.Attribute(value=value, attr=name)):
+            return [(value, (name,) if name in names else ())]  # `self.function(x)` runs what `function` holds
         case ast.Call(func=ast.Name(), args=arguments):
-            return list(arguments)  # abs(x), sum(parts)
+            return [(argument, names) for argument in arguments]  # abs(x), sum(parts)
     return []

@@ -87,8 +87,6 @@ def _of_children(scope: Scope, table: EffectTable, pieces: Collection[Piece], *,
                 continue  # nothing but qprep gives such names
             yield _doubt(effect, f"the new attribute `{min(names)}` of `{unit.name}`")
         for child in {cls for declaration in declared for cls in _classes_of(scope, declaration)}:
-            for effect in table.children.on_flag(family, child) if not is_second else ():
-                yield _doubt(effect, f"the class `{unit.name}` and not a module that is added to it")
             for effect in table.children.on_child(family, child, is_second=is_second):
                 if _is_rewritten(scope, effect) or _is_cared_for(scope.context, table, effect, unit):
                     continue

@@ -131,7 +131,7 @@ def _drops_are_implied(scope: Scope, spelling: Spelling, arguments: list[Argumen
         value = given.get(name)
         if value is None or ast.unparse(value) != f"{scope.owner}.training" or not scope.unit.is_class:
             return False
-        if train_mode.parts_from_children(scope.context, scope.unit):
+        if "training" in scope.context.touched or train_mode.parts_from_children(scope.context, scope.unit):
             return False
     return True
 
