@@ -91,8 +91,8 @@ def _operands(node: ast.AST, names: Collection[str]) -> list[tuple[ast.expr, Col
             return [(target, (plain, in_place)), (value, (reflected,))]
         case ast.UnaryOp(operand=operand, op=operator):
             return [(operand, operator_methods(operator))]
-        case ast.Call(func=ast.Attribute(value=value, attr=name)) if name in names:
-            return [(value, (name,))]
+        case ast.Call(func=ast.Attribute(value=value, attr=name)):
+            return [(value, (name,) if name in names else ())]  # `self.function(x)` runs what `function` holds
         case ast.Call(func=ast.Name(), args=arguments):
             return [(argument, names) for argument in arguments]  # abs(x), sum(parts)
     return []
