@@ -72,9 +72,10 @@ class ChildEffects:
 
     def on_flag(self, family: Collection[ClassRef]) -> Iterator[Effect]:
         """Effects that set the mode of an instance of a family alone, and so not that of its children."""
-        for effect in self._source.index.of(EffectKind.MODE):
-            if effect.attribute != TRAINING:
-                continue  # train() and eval() set the mode of the children as well
+        index = self._source.index  # train() and eval() have no attribute: they set the mode of the children as well
+        for effect in index.in_order(
+            (*index.named(EffectKind.MODE, (TRAINING,)), *index.named(EffectKind.SET, (TRAINING,)))
+        ):
             targets = self._source.targets_of(effect)
             whole = {
                 each.base

@@ -124,11 +124,11 @@ class Definitions:
         return is_derived and not self.is_module(cls) and not self.is_enum(cls)
 
     @cached_property
-    def has_own_containers(self) -> bool:
-        """True if a class of the project inherits from a container of torch.nn."""
+    def own_containers(self) -> tuple[ClassRef, ...]:
+        """The classes of the project that inherit from a container of torch.nn."""
         outlines = ((name, self.project.surface(name)) for name in self.modules)
         classes = (ClassRef(name, cls) for name, found in outlines if found is not None for cls in found.classes)
-        return any(map(self.is_container, classes))
+        return tuple(filter(self.is_container, classes))
 
     def has_method(self, name: str) -> bool:
         """True if a class of the project defines a method of this name."""

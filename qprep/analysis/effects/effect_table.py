@@ -74,13 +74,8 @@ class EffectTable:
         lent = index.of(EffectKind.BORROW) if borrowed is None else index.named(EffectKind.BORROW, borrowed)
         for effect in index.in_order((*index.named(EffectKind.SET, sensitive), *lent, *index.of(*_CLASS_CHANGES))):
             for target in self._source.targets_of(effect):
-                if (
-                    (isinstance(target.base, ClassObject) and target.base.cls in family)
-                    or (isinstance(target.base, Anything) and effect.kind in _CLASS_CHANGES)
-                    or (
-                        isinstance(target.base, ClassOf)
-                        and any(self._targets.admits(target.tests, cls) for cls in family)
-                    )
+                if self._is_class(target, family) or (
+                    isinstance(target.base, Anything) and effect.kind in _CLASS_CHANGES
                 ):
                     yield effect
 
@@ -89,6 +84,24 @@ class EffectTable:
         for effect in self._source.index.named(EffectKind.SET, names):
             if any(self._targets.is_instance(target, family) for target in self._source.targets_of(effect)):
                 yield effect
+
+    def on_operation(self, names: Collection[str]) -> Iterator[Effect]:
+        """Effects that may give a class of tensors, or one of its instances, a method of one of these names."""
+        family = self.operations.tensors
+        if not family:
+            return
+        yield from self.on_names(family, names)
+        for effect in self._source.index.named(EffectKind.SET, names):
+            if any(self._is_class(target, family) for target in self._source.targets_of(effect)):
+                yield effect
+
+    def _is_class(self, target: Reference, family: Collection[ClassRef]) -> bool:
+        match target.base:
+            case ClassObject(cls=cls):
+                return cls in family
+            case ClassOf():
+                return any(self._targets.admits(target.tests, cls) for cls in family)
+        return False
 
     def runs_at_construction(self, effect: Effect) -> bool:
         """True if the method around a listing is a constructor, or nothing but constructors calls it."""

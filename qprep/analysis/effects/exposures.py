@@ -10,17 +10,13 @@ from typing import TYPE_CHECKING
 
 from qprep.analysis.effects.abstract_objects import (
     ANY_OBJECT,
-    NOTHING,
     ClassObject,
     Instance,
-    Made,
     Named,
     Reference,
     References,
 )
 from qprep.analysis.effects.argument_reads import reads_arguments
-from qprep.analysis.effects.definitions import is_torch_container
-from qprep.analysis.effects.item_expressions import may_be_item
 from qprep.analysis.effects.made_subclasses import is_run_by_subclass
 from qprep.analysis.effects.text_sinks import is_shown
 from qprep.analysis.symbols.ast_utils import last_name
@@ -40,16 +36,6 @@ _FILE_READERS = frozenset(("getline", "getlines", "open", "read_bytes", "read_te
 _SIGNATURE_PARTS = frozenset(
     ["co_argcount", "co_filename", "co_flags", "co_kwonlyargcount", "co_name", "co_posonlyargcount", "co_qualname",
      "co_varnames"]
-)  # fmt: skip
-_ITERATES = frozenset(("enumerate", "iter", "len", "list", "map", "next", "reversed", "set", "sorted", "tuple", "zip"))
-# Expressions that are no object of a class of the project.
-_NEVER_OWN = (ast.Constant, ast.JoinedStr, ast.List, ast.Tuple, ast.Dict, ast.Set, ast.ListComp, ast.DictComp,
-              ast.SetComp, ast.GeneratorExp, ast.Compare, ast.Lambda)  # fmt: skip
-_JOINING = (ast.Add, ast.Mult)  # blocks + others, blocks * 2
-# Methods of these that go through the items, or give a new one a name or a place by their number.
-_CONTAINER_METHODS = frozenset(
-    ["__add__", "__delitem__", "__getitem__", "__iter__", "__len__", "__setitem__", "append", "clear", "extend",
-     "insert", "items", "keys", "pop", "popitem", "update", "values"]
 )  # fmt: skip
 # Functions that look at a function and do not run it.
 _LOOKS = frozenset(
@@ -193,103 +179,7 @@ def handled_objects(cls: ClassRef) -> References:
     return frozenset((Reference(ClassObject(cls)), Reference(Instance(cls))))
 
 
-# Containers and borrowed methods
-
-
-def container_uses(file: FileScopes, points_to: PointsTo) -> Iterator[Exposure]:
-    """Lengths, items and iterations of objects whose class inherits from a container of torch.nn.
-
-    A class's uses of its own `self` are left out: the rewrite of the class takes care of them.
-    """
-    if not points_to.has_own_containers:
-        return
-    for node, value in _counted(file):
-        if _is_no_own(value, file, points_to):
-            continue
-        text = f"uses the items of `{ast.unparse(value)}`"
-        yield Exposure(partial(_contained, points_to, value, node, file), node, text)
-
-
-_Counted = Iterator[tuple[ast.expr | ast.stmt, ast.expr]]
-
-
-def _counted(file: FileScopes) -> _Counted:
-    """Expressions whose items or length are used, or may be changed, and where."""
-    yield from _counted_by_calls(file)
-    yield from _counted_by_syntax(file)
-
-
-def _counted_by_calls(file: FileScopes) -> _Counted:
-    for call in file.index.of(ast.Call):
-        if isinstance(call.func, ast.Name) and call.func.id in _ITERATES:
-            yield from ((call, argument) for argument in call.args)
-        elif isinstance(call.func, ast.Attribute) and call.func.attr == "forward":
-            yield from ((call, argument) for argument in call.args[:1])  # nn.Sequential.forward(blocks, x)
-        elif isinstance(call.func, ast.Attribute) and call.func.attr in _CONTAINER_METHODS:
-            yield call, call.func.value
-
-
-def _counted_by_syntax(file: FileScopes) -> _Counted:
-    for loop in file.index.of(ast.For):
-        yield loop, loop.iter
-    for generator in file.index.of(ast.comprehension):
-        yield generator.iter, generator.iter
-    for item in file.index.of(ast.Subscript):
-        # A text or a number from the front means the same child whatever is added behind it.
-        if isinstance(item.ctx, ast.Del) or not isinstance(item.slice, ast.Constant):
-            yield item, item.value
-    for star in file.index.of(ast.Starred):
-        yield star, star.value
-    for operation in file.index.of(ast.BinOp):
-        if isinstance(operation.op, _JOINING):
-            yield from ((operation, operand) for operand in (operation.left, operation.right))
-    for added in file.index.of(ast.AugAssign):
-        if isinstance(added.op, _JOINING):
-            yield added, added.target
-
-
-def _is_no_own(value: ast.expr, file: FileScopes, points_to: PointsTo) -> bool:
-    """True if an expression is no object of a class of the project but `self`, or is counted by itself.
-
-    Examples are `list(self)[1:]` and `blocks.items()`.
-    """
-    match value:
-        case ast.Subscript(value=inner, slice=ast.Slice()) if not isinstance(inner, ast.Name):
-            return _is_no_own(inner, file, points_to)
-        case ast.Call(func=ast.Name(id=name)) if name in _ITERATES and name != "next":
-            return True
-        case ast.Call(func=ast.Attribute(attr=name)) if name in _CONTAINER_METHODS:
-            return True
-    return isinstance(value, _NEVER_OWN) or _is_self_or_list(value, file, points_to)
-
-
-def _is_self_or_list(value: ast.expr, file: FileScopes, points_to: PointsTo) -> bool:
-    """True if an expression is `self`, or a variable that is bound to a display or to numbers."""
-    if not isinstance(value, ast.Name):
-        return False
-    scope = file.scope_of(value)
-    home = scope.binder(value.id)
-    bindings = home.bindings[value.id] if home is not None else ()
-    displays = (ast.List, ast.Tuple, ast.Dict, ast.Set, ast.ListComp, ast.DictComp, ast.SetComp, ast.Constant)
-    is_display = bool(bindings) and all(isinstance(binding.value, displays) for binding in bindings)
-    return value.id == points_to.receiver(scope) or is_display
-
-
-def _contained(points_to: PointsTo, value: ast.expr, node: ast.AST, file: FileScopes) -> References:
-    """The children of own containers; of a ModuleList that holds some, the list is what is gone through.
-
-    An item of the list is not the list.
-    """
-    found = points_to.of(value, file.scope_of(value))
-    is_joined = isinstance(node, ast.BinOp | ast.AugAssign)
-    if (
-        not is_joined
-        and any(isinstance(each.base, Made) and is_torch_container(each.base.name) for each in found)
-        and not may_be_item(value, file.scope_of(value), points_to)
-    ):
-        return NOTHING
-    containers = (r for r in found if isinstance(r.base, Instance) and points_to.is_container(r.base.cls))
-    return points_to.below(frozenset(containers), is_direct=True)
+# Borrowed methods
 
 
 def borrowed_methods(file: FileScopes, points_to: PointsTo) -> Iterator[Exposure]:

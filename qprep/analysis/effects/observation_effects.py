@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from functools import partial
 from typing import TYPE_CHECKING
 
-from qprep.analysis.effects import child_visits, exposures, function_handlers, object_texts, table_uses
+from qprep.analysis.effects import child_visits, container_uses, exposures, function_handlers, object_texts, table_uses
 from qprep.analysis.effects.attribute_names import ANY_NAME
 from qprep.analysis.effects.effect_kinds import Effect, EffectKind
 from qprep.analysis.effects.effect_search import EffectSearch
@@ -47,7 +47,7 @@ def exposed(search: EffectSearch) -> Iterator[Effect]:
     found = [(EffectKind.EXPOSE, each) for each in object_texts.texts(search.file, search.points_to)]
     found += [(EffectKind.EXPOSE, each) for each in exposures.graphs(search.file, search.points_to)]
     found += [(EffectKind.EXPOSE, each) for each in exposures.watchers(search.file, search.points_to)]
-    found += [(EffectKind.EXPOSE, each) for each in exposures.container_uses(search.file, search.points_to)]
+    found += [(EffectKind.EXPOSE, each) for each in container_uses.container_uses(search.file, search.points_to)]
     found += [(EffectKind.BORROW, each) for each in exposures.borrowed_methods(search.file, search.points_to)]
     found += [(EffectKind.SOURCE, each) for each in exposures.sources(search.file, search.points_to)]
     found += [(EffectKind.NAMES, each) for each in table_uses.module_names(search.file, search.points_to)]

@@ -1,4 +1,4 @@
-"""Operations that classes of the project define by their own: `__add__` or `relu` of a kind of tensors, of a record.
+"""Operations that classes of the project define themselves: `__add__` or `relu` of a kind of tensors, of a record.
 
 A module that calls a function of torch does not run such a method, or does so with other arguments.
 """
@@ -6,7 +6,6 @@ A module that calls a function of torch does not run such a method, or does so w
 from __future__ import annotations
 
 import ast
-from collections import defaultdict
 from collections.abc import Collection, Iterator
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
 
 _TENSORS = frozenset(("Buffer", "Parameter", "Tensor"))
 _METHOD = "Tensor."
+_ANY_READ = "__getattribute__"  # may give any attribute another value
 
 
 def method_names(op: Op) -> frozenset[str]:
@@ -39,30 +39,32 @@ class OwnOperations:
 
     def of_tensors(self, names: Collection[str]) -> Iterator[tuple[ClassRef, Place]]:
         """Methods of these names in classes of tensors: any tensor may be an instance of one."""
-        for name in sorted(names):
-            yield from self._of_tensors.get(name, ())
+        for cls in self.tensors:
+            yield from self._run_by(cls, names)
 
     @cached_property
-    def _of_tensors(self) -> dict[str, list[tuple[ClassRef, Place]]]:
-        found: dict[str, list[tuple[ClassRef, Place]]] = defaultdict(list)
+    def tensors(self) -> tuple[ClassRef, ...]:
+        """The project's classes of tensors."""
         project = self._points_to.project
         surfaces = ((name, project.surface(name)) for name in project.given)
-        for cls in (
+        classes = (
             ClassRef(name, each) for name, surface in surfaces if surface is not None for each in surface.classes
-        ):
-            if any(_is_of_tensors(base) for base in project.mro(cls)):
-                for name, place in self._methods(cls):
-                    found[name].append((cls, place))
-        return found
+        )
+        return tuple(cls for cls in classes if any(map(_is_of_tensors, project.mro(cls))))
 
     def of_operands(self, module: str, node: ast.AST, names: Collection[str]) -> Iterator[tuple[ClassRef, Place]]:
         """Methods that an operator, or a call of a method, may run in the classes of what its operands may be."""
         for operand, run in _operands(node, names):
             for reference in sorted(self._points_to.where(module, operand), key=repr):
                 if isinstance(reference.base, Instance):
-                    for base in self._points_to.project.mro(reference.base.cls):
-                        methods = self._methods(base) if isinstance(base, ClassRef) else ()
-                        yield from ((reference.base.cls, place) for name, place in methods if name in run)
+                    yield from self._run_by(reference.base.cls, run)
+
+    def _run_by(self, cls: ClassRef, names: Collection[str]) -> Iterator[tuple[ClassRef, Place]]:
+        """The methods of a class and its bases that run for one of these names."""
+        for base in self._points_to.project.mro(cls) if names else ():
+            for name, place in self._methods(base) if isinstance(base, ClassRef) else ():
+                if name in names or name == _ANY_READ:
+                    yield cls, place
 
     def _methods(self, cls: ClassRef) -> Iterator[tuple[str, Place]]:
         entry = self._points_to.project.class_node(cls)

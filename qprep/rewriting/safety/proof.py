@@ -117,6 +117,8 @@ def _of_own_operations(scope: Scope, table: EffectTable, site: OpSite) -> Iterat
     )
     for cls, place in found:
         yield Doubt(f"`{cls.name}` defines this operation, and the operand may be an instance", place)
+    for effect in table.on_operation(names):
+        yield _doubt(effect, "the operation in a class of tensors")
 
 
 def _is_rewritten(scope: Scope, effect: Effect) -> bool:
