@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 
 class WriteKind(StrEnum):
-    """What a write changes.
+    """The target of a write.
 
     ATTRIBUTE          an attribute of an object: `net.act = …`
     VALUE              the object that an attribute holds: `net.act.p = 0.1`
@@ -26,7 +26,7 @@ class WriteKind(StrEnum):
 
 
 class SelectedBy(StrEnum):
-    """How code selects classes: by name, by the beginning of their name, by an attribute, or in an unknown way."""
+    """The criterion by which code selects classes: name, beginning of the name, attribute, or unknown."""
 
     NAME = "name"
     PREFIX = "prefix"

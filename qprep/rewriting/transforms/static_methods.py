@@ -27,7 +27,7 @@ DECORATOR = "builtins.staticmethod"
 _OF_CLASS = frozenset(("super", "__class__"))
 
 
-def refusal(context: RewriteContext, code: Code, unit: Unit, node: ast.FunctionDef) -> Rejection | None:
+def rejection_of(context: RewriteContext, code: Code, unit: Unit, node: ast.FunctionDef) -> Rejection | None:
     """The reason why a static method cannot become a module; None if it can."""
     owner, _, method = unit.name.rpartition(".")
     entry = code.index.classes.get(owner)
