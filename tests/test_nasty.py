@@ -11,7 +11,7 @@ import pytest
 import qprep
 from qprep.foundation.deep_recursion import run_with_large_stack
 from qprep.foundation.source import SourceError, SourceFile
-from qprep.rewriting.gates import refuse_rewrite, refuse_untouched
+from qprep.rewriting.gates import reject_rewrite, reject_source
 
 ROOT = Path(qprep.__file__).parent.parent
 
@@ -51,17 +51,17 @@ def test_legal_files_give_back_their_bytes(name: str) -> None:
 @pytest.mark.parametrize("name", sorted(MAKER.LEGAL))
 def test_legal_files_pass_the_gates(name: str) -> None:
     source = SourceFile.read(MAKER.ROOT / name)
-    finding = run_with_large_stack(lambda: refuse_untouched(source))
+    finding = run_with_large_stack(lambda: reject_source(source))
     assert (finding.code if finding else None) == ("QP002" if name in NOT_ROUND_TRIPPABLE else None)
     if finding is None:
-        assert run_with_large_stack(lambda: refuse_rewrite(source, source.text)) is None
+        assert run_with_large_stack(lambda: reject_rewrite(source, source.text)) is None
 
 
 @pytest.mark.parametrize("name", sorted(MAKER.BROKEN))
 def test_broken_files_have_one_finding_with_a_place(name: str) -> None:
     path = MAKER.ROOT / "broken" / name
     try:
-        finding = refuse_untouched(SourceFile.read(path))
+        finding = reject_source(SourceFile.read(path))
     except SourceError as error:
         finding = error.finding
     assert finding is not None

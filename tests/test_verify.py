@@ -4,7 +4,7 @@ import pytest
 
 from qprep.foundation.deep_recursion import run_with_large_stack
 from qprep.foundation.source import SourceFile
-from qprep.rewriting.gates import refuse_rewrite, refuse_untouched
+from qprep.rewriting.gates import reject_rewrite, reject_source
 
 
 def source_of(data: bytes) -> SourceFile:
@@ -23,7 +23,7 @@ def source_of(data: bytes) -> SourceFile:
     ],
 )
 def test_plain_files_may_be_rewritten(data: bytes) -> None:
-    assert refuse_untouched(source_of(data)) is None
+    assert reject_source(source_of(data)) is None
 
 
 @pytest.mark.parametrize(
@@ -37,7 +37,7 @@ def test_plain_files_may_be_rewritten(data: bytes) -> None:
     ],
 )
 def test_files_that_must_stay(data: bytes, code: str, said: str) -> None:
-    finding = run_with_large_stack(lambda: refuse_untouched(source_of(data)))
+    finding = run_with_large_stack(lambda: reject_source(source_of(data)))
     assert finding is not None
     assert finding.code == code
     assert said in finding.message
@@ -47,7 +47,7 @@ def test_a_file_that_libcst_changes_must_stay(monkeypatch: pytest.MonkeyPatch) -
     import libcst
 
     monkeypatch.setattr(libcst, "parse_module", lambda data: libcst.Module([]))
-    finding = refuse_untouched(source_of(b"x = 1\n"))
+    finding = reject_source(source_of(b"x = 1\n"))
     assert finding is not None
     assert finding.message == "the file cannot be rewritten: LibCST does not give back its bytes"
 
@@ -66,5 +66,5 @@ def test_a_file_that_libcst_changes_must_stay(monkeypatch: pytest.MonkeyPatch) -
     ],
 )
 def test_rewrites(old: bytes, new: str, said: str | None) -> None:
-    fault = refuse_rewrite(source_of(old), new)
+    fault = reject_rewrite(source_of(old), new)
     assert fault is None if said is None else fault is not None and fault.reason.startswith(said)

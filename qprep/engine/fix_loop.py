@@ -16,7 +16,7 @@ from qprep.engine.unsafe_fixes import UnsafeFix, Withheld, unsafe_fixes
 from qprep.foundation.findings import Finding, Fix, Rejection, RejectionCode
 from qprep.foundation.source import SourceFile, display_path, is_generated
 from qprep.rewriting.apply import new_texts
-from qprep.rewriting.gates import refuse_rewrite, refuse_untouched
+from qprep.rewriting.gates import reject_rewrite, reject_source
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -107,7 +107,7 @@ def _result(first: Survey, passes: FixPasses, files: int) -> FixResult:
         _explained(survey.with_fix(reported), ledger.banned, left, withheld.get(reported.finding))
         for reported in survey.reported
     ]
-    remaining += survey.faults + ledger.refused
+    remaining += survey.faults + ledger.rejected
     fixed = _resolved(before, remaining)
     return FixResult(tuple(before), fixed, tuple(remaining), passes.changed, tuple(ledger.reverted), files)
 
@@ -149,7 +149,7 @@ class _Ledger:
     sound: set[str] = field(default_factory=set)
     passed: dict[str, str] = field(default_factory=dict)
     reverted: list[Finding] = field(default_factory=list)
-    refused: list[Finding] = field(default_factory=list)
+    rejected: list[Finding] = field(default_factory=list)
     is_first: bool = True
     late: dict[UnsafeFix, None] = field(default_factory=dict)
 
@@ -217,7 +217,7 @@ def _ban(survey: Survey, chosen: Sequence[Reported], failures: Mapping[str, Reje
 def _unsound(texts: Mapping[str, tuple[SourceFile, str]], ledger: _Ledger) -> dict[str, Rejection]:
     """Files whose new text fails a gate, with the reason."""
     new = {path: pair for path, pair in texts.items() if pair[1] not in (pair[0].text, ledger.passed.get(path))}
-    faults = {path: refuse_rewrite(old, text) for path, (old, text) in new.items()}
+    faults = {path: reject_rewrite(old, text) for path, (old, text) in new.items()}
     ledger.passed.update((path, text) for path, (_, text) in new.items() if faults[path] is None)
     return {
         path: replace(fault, reason=f"its rewrite failed a check: {fault.reason}")
@@ -235,10 +235,10 @@ def _untouchable(texts: Mapping[str, tuple[SourceFile, str]], ledger: _Ledger) -
         if is_generated(old):
             reason = "the file is marked @generated; its generator would overwrite a fix"
             found[path] = Rejection(reason, RejectionCode.GATE)
-        elif (finding := refuse_untouched(old)) is None:
+        elif (finding := reject_source(old)) is None:
             ledger.sound.add(path)
         else:
-            ledger.refused.append(finding)
+            ledger.rejected.append(finding)
             found[path] = Rejection(finding.message, RejectionCode.GATE)
     return found
 

@@ -161,11 +161,11 @@ def _helpers(users: Collection[str], graph: Mapping[str, _ImportUses], outlines:
         reached |= more
         waiting += more
     found = ((name, outlines.get(name)) for name in graph if name in reached)
-    return [name for name, outline in found if outline is not None and (outline.walks or outline.touched)]
+    return [name for name, outline in found if outline is not None and (outline.walks or outline.writes)]
 
 
 def _joined(one: Around, other: Around) -> Around:
-    return Around(one.asks | other.asks, (*one.walks, *other.walks), one.touched | other.touched)
+    return Around(one.asks | other.asks, (*one.walks, *other.walks), one.writes | other.writes)
 
 
 def _uses(name: str, outlines: Outlines) -> _ImportUses:

@@ -42,7 +42,7 @@ class Attempts:
         self, site: PlannedSite, codemod: Callable[..., object], applicability: Applicability = Applicability.SAFE
     ) -> Rewrite | Rejection:
         """The rewrite of a site, with the doubts of its proof, or the reason why there is none."""
-        if (rejection := self._owners.refusal(site.unit)) is not None:
+        if (rejection := self._owners.rejection_of(site.unit)) is not None:
             return replace(rejection, code=RejectionCode.CLASS_SHAPE)
         code, index = self.context.code(site.place.module), self.context.project.index(site.place.module)
         node = code.node(site.place) if code is not None else None
@@ -53,7 +53,7 @@ class Attempts:
                 f"`{site.unit.name}` is not an nn.Module, so it cannot hold a module", RejectionCode.CLASS_SHAPE
             )
         method = site.function.rpartition(".")[2]
-        if (rejection := owners.method_refusal(self.context, site.unit, method)) is not None:
+        if (rejection := owners.method_rejection(self.context, site.unit, method)) is not None:
             return rejection
         owner = self._owners.owner_name(code, node, site.unit)
         if isinstance(owner, Rejection):
@@ -69,8 +69,8 @@ class Attempts:
         if isinstance(pieces, Rejection):
             return pieces
         assert isinstance(pieces, tuple)
-        if (objection := self._objection(scope, pieces)) is not None:
-            return objection
+        if (rejection := self._rejection_of(scope, pieces)) is not None:
+            return rejection
         made = f"use `{scope.declarations[0].name}`" if scope.declarations else "use a module"
         message = scope.message or made
         lending, beside = self._lending(scope)
@@ -122,7 +122,7 @@ class Attempts:
             self._lent[unit, of] = self._owners.names(unit).fresh(f"{base}_operations")
         return self._lent[unit, of]
 
-    def _objection(self, scope: Scope, pieces: tuple[Piece, ...]) -> Rejection | None:
+    def _rejection_of(self, scope: Scope, pieces: tuple[Piece, ...]) -> Rejection | None:
         """The reason why a codemod's rewrite is rejected; None if it is not."""
         if overlaps(pieces):
             return Rejection("its edits would overlap", RejectionCode.LAYOUT)
@@ -141,7 +141,7 @@ def _unwritable(code: Code, node: ast.AST) -> Rejection | None:
     """The reason why an expression cannot be replaced; None if it can."""
     if _nesting(code, node) > MAX_NESTING:
         return Rejection("the expression is nested so deeply that its rewrite would not compile", RejectionCode.LAYOUT)
-    return fstrings.refusal(code, node)
+    return fstrings.rejection_of(code, node)
 
 
 def _nesting(code: Code, node: ast.AST) -> int:

@@ -6,9 +6,9 @@ from functools import wraps
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar, cast
 
 from qprep.analysis.dependencies.partitions import ALONE
-from qprep.analysis.effects.attribute_writes import touched_names
+from qprep.analysis.effects.attribute_writes import external_writes
 from qprep.analysis.effects.effect_table import EffectTable
-from qprep.analysis.effects.receivers import read_holder
+from qprep.analysis.effects.write_records import WriteKind
 from qprep.analysis.places import Unit
 from qprep.analysis.symbols.module_summary import asked_names, may_ask_for_names
 from qprep.analysis.values.abstract_values import ClassRef
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 
     from qprep.analysis.dependencies.partitions import Around
-    from qprep.analysis.effects.receivers import Receiver
+    from qprep.analysis.effects.write_records import ExternalWrite, Receiver
     from qprep.analysis.facts import Facts
     from qprep.analysis.interpreter.interpreter import ProjectAnalysis
     from qprep.analysis.symbols.module_resolver import Project
@@ -52,8 +52,8 @@ class RewriteContext:
         self.fixed = fixed  # given modules that are looked at and must not be changed
         self.answers: dict[tuple[object, ...], Any] = {}  # of queries that are `remembered`
         self._asked_names: frozenset[str] | None = None
-        self._touched: frozenset[str] | None = None
-        self._holders: dict[str, list[Receiver]] | None = None
+        self._writes: frozenset[ExternalWrite] | None = None
+        self._receivers: dict[str, list[Receiver]] | None = None
         self._starred: dict[str, frozenset[str]] = {}
         self.changed: dict[str, bool] = {}  # names of values that some given file changes after they are made
         self._bodies: dict[ClassRef, Body | None] = {}
@@ -85,21 +85,21 @@ class RewriteContext:
         return self._asked_names
 
     @property
-    def touched(self) -> frozenset[str]:
-        """Names that some given file replaces or changes on an object from outside: `net.act = nn.SiLU()`."""
-        if self._touched is None:
-            self._touched = self.around.touched.union(_touched_names(self.project))
-        return self._touched
+    def writes(self) -> frozenset[ExternalWrite]:
+        """The writes of the project to attributes of objects from outside: `net.act = nn.SiLU()`."""
+        if self._writes is None:
+            self._writes = self.around.writes.union(_writes_of(self.project))
+        return self._writes
 
     @property
-    def holders(self) -> Mapping[str, Sequence[Receiver]]:
+    def receivers(self) -> Mapping[str, Sequence[Receiver]]:
         """The receivers of external attribute writes, by attribute."""
-        if self._holders is None:
-            self._holders = {}
-            for text in sorted(self.touched):
-                name, _, rest = text.partition("@")
-                self._holders.setdefault(name, []).append(read_holder(rest))
-        return self._holders
+        if self._receivers is None:
+            self._receivers = {}
+            for write in sorted(self.writes):
+                if write.kind is WriteKind.ATTRIBUTE:
+                    self._receivers.setdefault(write.name, []).append(write.receiver)
+        return self._receivers
 
     def starred(self, module: str) -> frozenset[str]:
         """Names that mean something in files which take all names of a module: a new one must be none of them."""
@@ -168,9 +168,9 @@ def _asked_names(project: Project) -> Iterator[str]:
             yield from asked_names(index)
 
 
-def _touched_names(project: Project) -> Iterator[str]:
+def _writes_of(project: Project) -> Iterator[ExternalWrite]:
     for name in project.given:
         if (outline := project.outline(name)) is not None:
-            yield from outline.touched
+            yield from outline.writes
         elif (index := project.index(name)) is not None:
-            yield from touched_names(index)
+            yield from external_writes(index)

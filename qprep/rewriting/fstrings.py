@@ -24,7 +24,7 @@ def string_piece(scope: Scope, text: str) -> tuple[Piece, ...] | Rejection:
     return (Piece(start + 1, end - 1, text),)
 
 
-def refusal(code: Code, node: ast.AST) -> Rejection | None:
+def rejection_of(code: Code, node: ast.AST) -> Rejection | None:
     """The reason why an expression in a formatted text cannot be rewritten; None if it can, or is outside of one."""
     field: ast.FormattedValue | None = None
     current = node

@@ -49,7 +49,7 @@ class FunctionCalls:
     def plan(self) -> None:
         """Try to rewrite every call of a function that runs operations."""
         for callee in sorted({callee for call in self.context.facts.helpers.values() for callee in call.callees}):
-            if self._owners.refusal(callee) is None:
+            if self._owners.rejection_of(callee) is None:
                 self._owners.class_name(callee)
         # File by file, since only few are held ready at a time.
         for place, call in sorted(self.context.facts.helpers.items(), key=lambda item: item[0]):
@@ -68,7 +68,7 @@ class FunctionCalls:
 
     def _helper_call(self, scope: Scope, call: HelperCall) -> tuple[Piece, ...] | Rejection:
         node = scope.node
-        reasons = [self._owners.refusal(callee) for callee in sorted(call.callees)]
+        reasons = [self._owners.rejection_of(callee) for callee in sorted(call.callees)]
         if None not in reasons and reasons[0] is not None:
             return replace(reasons[0], code=RejectionCode.FUNCTION)
         assert isinstance(node, ast.Call)

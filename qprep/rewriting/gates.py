@@ -13,7 +13,7 @@ from qprep.foundation.notebook import NotebookError
 from qprep.foundation.source import SourceError, SourceFile, too_deep
 
 
-def refuse_untouched(source: SourceFile) -> Finding | None:
+def reject_source(source: SourceFile) -> Finding | None:
     """The reason why a file must not be rewritten at all (QP001, QP002 or QP006), or None.
 
     Its encoding and LibCST must give back its very bytes, and CPython must compile it.
@@ -31,8 +31,8 @@ def refuse_untouched(source: SourceFile) -> Finding | None:
     return engine_finding(NOT_ROUND_TRIPPABLE, source.path, f"the file cannot be rewritten: {fault.reason}")
 
 
-def refuse_rewrite(old: SourceFile, new_text: str) -> Rejection | None:
-    """The reason why `new_text` must not replace a file that passed `refuse_untouched`, or None.
+def reject_rewrite(old: SourceFile, new_text: str) -> Rejection | None:
+    """The reason why `new_text` must not replace a file that passed `reject_source`, or None.
 
     It must compile, keep every comment but qprep's own, be possible in the file's encoding, and round-trip in LibCST.
     """

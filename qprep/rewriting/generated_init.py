@@ -26,7 +26,7 @@ def entry_of(context: RewriteContext, base: Kind) -> ClassNode | None:
     return context.project.class_node(base) if isinstance(base, ClassRef) else None
 
 
-def refusal(context: RewriteContext, unit: Unit) -> Rejection | None:
+def rejection_of(context: RewriteContext, unit: Unit) -> Rejection | None:
     """The reason why a class gets no constructor: some code reads the parameters of constructors."""
     ref = ClassRef(unit.module, unit.name)
     own = context.project.class_node(ref)

@@ -61,7 +61,7 @@ def taken_names(op: Op) -> tuple[str, ...] | None:
     return tuple(name.rstrip("=") for name in takes) if takes is not None else None
 
 
-def refuse_arguments(op: Op, names: Iterable[str]) -> Rejection | None:
+def reject_arguments(op: Op, names: Iterable[str]) -> Rejection | None:
     """The reason where the module's call does not take one of the arguments left for it."""
     takes = taken_names(op)
     lost = [name for name in names if takes is not None and name not in takes]

@@ -32,22 +32,22 @@ class ModuleOwners:
 
     def __init__(self, context: RewriteContext) -> None:
         self.context = context
-        self._refusals: dict[Unit, Rejection | None] = {}
+        self._rejections: dict[Unit, Rejection | None] = {}
         self._names: dict[Unit, AttributeNames] = {}
         self._class_names: dict[Unit, str] = {}
 
-    def refusal(self, unit: Unit) -> Rejection | None:
+    def rejection_of(self, unit: Unit) -> Rejection | None:
         """The reason why a class or function cannot own a module; None for a whole file (a unit without a name)."""
-        if unit.name and unit not in self._refusals:
-            judge = owners.refusal if unit.is_class else moved_functions.refusal
-            self._refusals[unit] = judge(self.context, unit) or self._blocked_outside(unit)
-            if unit.is_class and plain_objects.is_plain(self.context, unit) and self._refusals[unit] is None:
-                reasons = map(self.refusal, plain_objects.lenders(self.context, unit))
-                self._refusals[unit] = next(filter(None, reasons), None)
+        if unit.name and unit not in self._rejections:
+            judge = owners.rejection_of if unit.is_class else moved_functions.rejection_of
+            self._rejections[unit] = judge(self.context, unit) or self._blocked_outside(unit)
+            if unit.is_class and plain_objects.is_plain(self.context, unit) and self._rejections[unit] is None:
+                reasons = map(self.rejection_of, plain_objects.lenders(self.context, unit))
+                self._rejections[unit] = next(filter(None, reasons), None)
             if not unit.is_class and unit.module in listed_files(self.context):
                 reason = f"the classes of {unit.module} are listed at run time, and a new class would appear there"
-                self._refusals[unit] = Rejection(reason, RejectionCode.FUNCTION)
-        return self._refusals.get(unit)
+                self._rejections[unit] = Rejection(reason, RejectionCode.FUNCTION)
+        return self._rejections.get(unit)
 
     def _blocked_outside(self, unit: Unit) -> Rejection | None:
         """The reason why a class cannot have a new child, by the use of its children in files that must not change."""

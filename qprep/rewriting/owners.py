@@ -43,36 +43,36 @@ class InsertionPoint:
     inline: bool = False  # behind a semicolon on a line that holds more
 
 
-def refusal(context: RewriteContext, unit: Unit) -> Rejection | None:
+def rejection_of(context: RewriteContext, unit: Unit) -> Rejection | None:
     """The reason why no attribute can be added to a class; None if one can."""
     ref = ClassRef(unit.module, unit.name)
     code, entry = context.code(unit.module), context.project.class_node(ref)
     if entry is None or code is None:
         return Rejection(f"its class is defined in {unit.module}, outside the paths given", RejectionCode.CLASS_SHAPE)
     if not context.analysis.is_module(ref):
-        return _mixin_refusal(context, unit)
+        return _mixin_rejection(context, unit)
     if varied := next((name.partition(":")[0] for name in entry.methods if ":" in name), None):
         return Rejection(f"`{unit.name}` defines `{varied}` conditionally", RejectionCode.CLASS_SHAPE)
     return (
         _torch_around(code.index, entry, unit)
         or class_shape.unusual_class(context, entry.node, unit)
         or class_shape.unusual_family(context, unit)
-        or child_loops.refusal(context, unit)
+        or child_loops.rejection_of(context, unit)
         or _broken_chain(context, unit)
-        or generated_init.refusal(context, unit)
+        or generated_init.rejection_of(context, unit)
     )
 
 
-def _mixin_refusal(context: RewriteContext, unit: Unit) -> Rejection | None:
+def _mixin_rejection(context: RewriteContext, unit: Unit) -> Rejection | None:
     """The reason why the modules that inherit from a class cannot hold its operations."""
     if plain_objects.is_plain(context, unit):
         users = plain_objects.lenders(context, unit)
-        reasons = (refusal(context, user) for user in users)
-        return plain_objects.refusal(context, unit) or next(filter(None, reasons), None)
+        reasons = (rejection_of(context, user) for user in users)
+        return plain_objects.rejection_of(context, unit) or next(filter(None, reasons), None)
     found = mixins.holders(context, unit)
     if not found:
         return Rejection(f"`{unit.name}` is not an nn.Module, so it cannot hold a module", RejectionCode.CLASS_SHAPE)
-    return next((reason for holder in found if (reason := refusal(context, holder)) is not None), None)
+    return next((reason for holder in found if (reason := rejection_of(context, holder)) is not None), None)
 
 
 def _torch_around(index: FileIndex, entry: ClassNode, unit: Unit) -> Rejection | None:
@@ -91,7 +91,7 @@ def _broken_chain(context: RewriteContext, unit: Unit) -> Rejection | None:
     return None
 
 
-def method_refusal(context: RewriteContext, unit: Unit, method: str) -> Rejection | None:
+def method_rejection(context: RewriteContext, unit: Unit, method: str) -> Rejection | None:
     """The reason why a method of a class cannot use new attributes: some of its runs would not find them."""
     if not (unit.is_class and unit.name):
         return None
@@ -100,7 +100,7 @@ def method_refusal(context: RewriteContext, unit: Unit, method: str) -> Rejectio
         is_early = method in ("__init__", "__post_init__") and bool(plain_objects.held(context, unit))
         return Rejection(early, RejectionCode.CLASS_SHAPE) if is_early else None
     if mixins.is_mixin(context, unit):
-        reasons = (method_refusal(context, holder, method) for holder in mixins.holders(context, unit))
+        reasons = (method_rejection(context, holder, method) for holder in mixins.holders(context, unit))
         return next((reason for reason in reasons if reason is not None), None)
     if method in run_by_base(context, unit):
         return Rejection(

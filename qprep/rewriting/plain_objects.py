@@ -59,7 +59,7 @@ def is_plain(context: RewriteContext, unit: Unit) -> bool:
     return not any(map(context.analysis.is_module, context.project.subclasses(ref)))
 
 
-def refusal(context: RewriteContext, unit: Unit) -> Rejection | None:
+def rejection_of(context: RewriteContext, unit: Unit) -> Rejection | None:
     """The reason why objects of a class cannot use operations of their holder; None if they can."""
     for member in context.family(unit):
         entry = context.project.class_node(member)

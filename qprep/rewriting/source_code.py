@@ -175,19 +175,6 @@ class Code:
                 break
         return offset
 
-    def outer_end(self, node: ast.expr, limit: int) -> int:
-        """Behind the closing parentheses that follow a node before `limit`."""
-        end = self.span(node)[1]
-        found = end
-        offset = end
-        while offset < limit:
-            offset = self.skip_blank(offset)
-            if offset >= limit or self.text[offset] != ")":
-                break
-            offset += 1
-            found = offset
-        return found
-
     @property
     def newline(self) -> str:
         """The newline of the file."""

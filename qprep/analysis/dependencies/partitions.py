@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from qprep.analysis.effects.write_records import ExternalWrite
 from qprep.analysis.symbols.module_resolver import MAX_PARTS
 from qprep.analysis.symbols.module_summary import Outline
 
@@ -28,12 +29,12 @@ class Around:
 
     asks     names they ask for
     walks    places that take children in order
-    touched  names they replace or change
+    writes   attributes, variables and instances that they write from outside
     """
 
     asks: frozenset[str]
     walks: tuple[str, ...]
-    touched: frozenset[str] = frozenset()
+    writes: frozenset[ExternalWrite] = frozenset()
 
 
 ALONE = Around(frozenset(), ())
@@ -287,15 +288,15 @@ def _bucket(name: str, number: int) -> int:
 def traits_of(names: Iterable[str], outlines: Outlines) -> Around:
     """Effects of some modules on any object."""
     asks: set[str] = set()
-    touched: set[str] = set()
+    writes: set[ExternalWrite] = set()
     walks: list[str] = []
     for name in names:
         outline = outlines.get(name)
         if outline is not None:
             asks.update(outline.asks)
-            touched.update(outline.touched)
+            writes.update(outline.writes)
             walks += [f"{name}:{line}" for line in outline.walks]
-    return Around(frozenset(asks), tuple(walks), frozenset(touched))
+    return Around(frozenset(asks), tuple(walks), frozenset(writes))
 
 
 def _beside(around: Sequence[Around], position: int) -> Around:
@@ -304,5 +305,5 @@ def _beside(around: Sequence[Around], position: int) -> Around:
     return Around(
         frozenset().union(*(e.asks for e in others)),
         tuple(walk for e in others for walk in e.walks),
-        frozenset().union(*(e.touched for e in others)),
+        frozenset().union(*(e.writes for e in others)),
     )

@@ -15,7 +15,7 @@ from qprep.analysis.effects.python_classes import is_standard
 from qprep.analysis.values.abstract_values import ClassRef
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable
+    from collections.abc import Collection, Iterable
 
     from qprep.analysis.effects.lexical_scopes import LexicalScope
     from qprep.analysis.places import Place
@@ -427,8 +427,3 @@ def negated(test: Test) -> Test | None:
     if isinstance(test, AnyOf | GivenName):
         return None
     return replace(test, is_positive=not test.is_positive)
-
-
-def map_bases(references: References, change: Callable[[Base], Iterable[Base]]) -> References:
-    """Other objects reached from each, under the conditions on none: these were on the object before."""
-    return frozenset(Reference(base) for reference in references for base in change(reference.base))

@@ -1,9 +1,7 @@
-"""Names that code gives another value on objects that it does not own: `net.act = nn.SiLU()`, `net.act.p = 0.1`.
+"""Collects writes to attributes of objects other than `self`: `net.act = nn.SiLU()`, `net.act.p = 0.1`.
 
-Writes of a class to its own `self` are not included, except for hooks, which a second instance would lack. A name of an
-imported module is written as a call: "gate()" for `tools.gate = fast_gate`. Classes that code searches for are in
-angles. Facts about the receiver follow an "@"; "act." means that the value of an attribute is changed itself, "?" that
-attributes with unknown names are set.
+Over-approximates: a write whose receiver is unknown may hit any class. Hooks on `self.x` are included, since a second
+instance would lack them; so are writes to names of imported modules, and changes of instances selected by class.
 """
 
 from __future__ import annotations
@@ -11,8 +9,15 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
-from qprep.analysis.effects.class_replacement import sought_classes
-from qprep.analysis.effects.receivers import holder_of
+from qprep.analysis.effects.class_replacement import class_writes
+from qprep.analysis.effects.receivers import receiver_of
+from qprep.analysis.effects.write_records import (
+    UNKNOWN_ATTRIBUTE,
+    ExternalWrite,
+    attribute_write,
+    value_mutation,
+    variable_write,
+)
 from qprep.analysis.symbols.ast_utils import last_name
 from qprep.analysis.symbols.parameter_names import PARAMETER_NAMES
 
@@ -21,60 +26,59 @@ if TYPE_CHECKING:
 
     from qprep.analysis.symbols.symbol_table import FileIndex
 
-ANY = "?"  # some object gets attributes with unknown names
-
 _SETTING = frozenset(("setattr", "delattr", "__setattr__", "__delattr__", "object"))  # patch.object
 _FETCHING = frozenset(("get_submodule", "set_submodule"))
 _DICTS = frozenset(("update", "setdefault"))
 _MODES = frozenset(("train", "eval", "register_module", "add_module"))
 
 
-def touched_names(index: FileIndex) -> Iterator[str]:
-    """Attributes and functions of a file's objects that are replaced, or changed in place, past their owner."""
+def external_writes(index: FileIndex) -> Iterator[ExternalWrite]:
+    """The writes of a file to attributes, variables and instances that other code owns."""
     imported = frozenset(alias.asname or alias.name.partition(".")[0] for alias in index.of(ast.alias))
     for node in index.of(ast.Attribute):
         if not isinstance(node.ctx, ast.Load):
             yield from _assigned(index, node, imported)
         elif node.attr == "__kwdefaults__":  # a dictionary, which may be changed in place
-            yield f"{last_name(node.value)}()"
+            yield variable_write(last_name(node.value))
     for call in index.of(ast.Call):
         yield from _called(call, imported)
-    yield from sought_classes(index)
+    yield from class_writes(index)
     if any(_sets_any(node) for node in index.of(ast.Call, ast.Subscript)):
-        yield ANY
+        yield UNKNOWN_ATTRIBUTE
     for item in index.of(ast.Subscript):
         if _is_dict_of_modules(item.value) or _is_dict_of_attributes(item.value):
-            yield from _reached(item.slice)
+            yield from _fetched(item.slice)
 
 
-def _assigned(index: FileIndex, node: ast.Attribute, imported: frozenset[str]) -> Iterator[str]:
+def _assigned(index: FileIndex, node: ast.Attribute, imported: frozenset[str]) -> Iterator[ExternalWrite]:
     if _root(node.value) in imported:
-        yield f"{node.attr}()"
+        yield variable_write(node.attr)
     if node.attr == "training" or not _is_self(node.value):
-        yield f"{node.attr}{holder_of(index, node.value)}"
+        yield attribute_write(node.attr, receiver_of(index, node.value))
     if node.attr not in PARAMETER_NAMES and isinstance(node.value, ast.Attribute) and not _is_self(node.value.value):
         # Whatever the class of the object: what it holds may be another object's as well.
-        yield from (node.value.attr, f"{node.value.attr}.")
+        yield from _replaced_or_changed(node.value.attr)
     if isinstance(node.value, ast.Name | ast.Attribute) and node.attr.startswith("__"):  # function.__code__ = …
-        yield f"{node.value.id if isinstance(node.value, ast.Name) else node.value.attr}()"
+        yield variable_write(node.value.id if isinstance(node.value, ast.Name) else node.value.attr)
 
 
-def _called(node: ast.Call, imported: frozenset[str]) -> Iterator[str]:
+def _called(node: ast.Call, imported: frozenset[str]) -> Iterator[ExternalWrite]:
     name = node.func.attr if isinstance(node.func, ast.Attribute) else ""
     name = node.func.id if isinstance(node.func, ast.Name) else name
     if name in _SETTING and len(node.args) > 1:
         owner, text = node.args[:2]
         if not _is_self(owner):
-            yield from _text(text)
+            yield from map(attribute_write, _text(text))
         if _root(owner) in imported:
-            yield from (f"{found}()" for found in _text(text))
+            yield from map(variable_write, _text(text))
         yield from _held(owner, also_own=False)
     elif name == "type" and len(node.args) == 3:  # type("Sub", (Net,), {"act": …})
-        yield from (text for key in getattr(node.args[2], "keys", ()) if key is not None for text in _text(key))
+        keys = (key for key in getattr(node.args[2], "keys", ()) if key is not None)
+        yield from (attribute_write(text) for key in keys for text in _text(key))
     elif name in _FETCHING and node.args:
-        yield from _reached(node.args[0])
+        yield from _fetched(node.args[0])
     elif name in ("patch", "setattr") and node.args:  # mock.patch("tools.gate"), monkeypatch.setattr("tools.gate", …)
-        yield from (f"{found}()" for found in _text(node.args[0]))
+        yield from map(variable_write, _text(node.args[0]))
     elif "hook" in name or name in _MODES:
         yield from _held(
             node.func.value if isinstance(node.func, ast.Attribute) else node.func, also_own="hook" in name
@@ -101,10 +105,10 @@ def _is_dict_of_attributes(node: ast.expr) -> bool:
     return isinstance(node, ast.Attribute) and node.attr == "__dict__"
 
 
-def _held(node: ast.expr, *, also_own: bool) -> Iterator[str]:
+def _held(node: ast.expr, *, also_own: bool) -> Iterator[ExternalWrite]:
     """The attribute that an expression is: `net.act`; `self.act` if writes to `self` count as well."""
     if isinstance(node, ast.Attribute) and (also_own or not _is_self(node.value)):
-        yield from (node.attr, f"{node.attr}.")
+        yield from _replaced_or_changed(node.attr)
 
 
 def _is_self(node: ast.expr) -> bool:
@@ -125,10 +129,14 @@ def _root(node: ast.expr) -> str:
     return node.id if isinstance(node, ast.Name) else ""
 
 
-def _reached(node: ast.expr) -> Iterator[str]:
-    """Writes to an attribute that is fetched by its name: it may be replaced or changed."""
+def _fetched(node: ast.expr) -> Iterator[ExternalWrite]:
+    """Writes to an attribute that is fetched by its name."""
     for name in _text(node):
-        yield from (name, f"{name}.")
+        yield from _replaced_or_changed(name)
+
+
+def _replaced_or_changed(name: str) -> Iterator[ExternalWrite]:
+    yield from (attribute_write(name), value_mutation(name))
 
 
 def _text(node: ast.expr) -> Iterator[str]:

@@ -1,7 +1,4 @@
-"""Classes of modules that code looks for in any model, to change what it finds or put another module there.
-
-They are written as "<ReLU>", or "<Drop" for all whose name begins so; with "=" in front where instances are replaced.
-"""
+"""Classes of modules that code selects in any model, to change or replace their instances (module surgery)."""
 
 from __future__ import annotations
 
@@ -10,10 +7,11 @@ import builtins
 import sys
 from typing import TYPE_CHECKING
 
+from qprep.analysis.effects.write_records import ClassPattern, ExternalWrite, SelectedBy, WriteKind, class_write
 from qprep.analysis.symbols.ast_utils import walk
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from qprep.analysis.symbols.symbol_table import FileIndex
 
@@ -21,42 +19,45 @@ _BUILTINS = frozenset(dir(builtins))  # str, list: no modules
 _NO_MODULES = frozenset(("Tensor", "Parameter", "Buffer", "UninitializedParameter", "UninitializedBuffer"))  # of torch
 _ADDING = frozenset(("add_module", "register_module", "set_submodule"))
 _WALKS = frozenset(("modules", "named_modules", "children", "named_children", "_modules"))
+_UNKNOWN = ClassPattern("", SelectedBy.UNKNOWN)
 _CHANGING = frozenset(("train", "eval", "add_module", "register_module"))
 
 
-def sought_classes(index: FileIndex) -> Iterator[str]:
-    """`if isinstance(m, nn.ReLU): m.inplace = True`; functions that replace modules, with all they ask for."""
+def class_writes(index: FileIndex) -> Iterator[ExternalWrite]:
+    """`if isinstance(m, nn.ReLU): m.inplace = True`; functions that replace modules, with all classes they test for."""
     for node in index.of(ast.If):
         if (found := list(_tested(index, node.test))) and any(
             _changes(part) for line in node.body for part in walk(line)
         ):
-            yield from found
+            yield from (class_write(WriteKind.CLASS_CHANGE, pattern) for pattern in found)
     if any(_replaces(node) for node in index.of(ast.Call, ast.Subscript)):
         for function in index.of(ast.FunctionDef):
             yield from _replaced_in(index, function)
     if any(node.attr == "convert_sync_batchnorm" for node in index.of(ast.Attribute)):
-        yield "=<BatchNorm"
+        yield class_write(WriteKind.CLASS_REPLACEMENT, ClassPattern("BatchNorm", SelectedBy.PREFIX))
 
 
-def _replaced_in(index: FileIndex, function: ast.FunctionDef) -> Iterator[str]:
+def _replaced_in(index: FileIndex, function: ast.FunctionDef) -> Iterator[ExternalWrite]:
     """The tests of a function that replaces modules, except for the classes of the modules around.
 
-    One that goes through a model and asks nothing of that kind may replace any.
+    A function that iterates over the modules of a model without such a test may replace any.
     """
     nodes = walk(function)
-    goes_through = any(map(_walks, nodes))
-    is_building = function.name == "__init__" or not goes_through  # what is added there is new
+    iterates = any(map(_iterates, nodes))
+    is_building = function.name == "__init__" or not iterates  # what is added there is new
     owners = {ast.unparse(_owner(node)) for node in nodes if _replaces(node) and not (is_building and _adds(node))}
-    if not owners - {"self"}:  # what a class does with its own attributes is told by its methods
+    if not owners - {"self"}:  # writes of a class to its own attributes are found in its methods
         return
-    found = [name for part in nodes for name in _asked(index, part) if _subject(part) not in owners]
-    found += [f"<.{name}>" for part in nodes for name in _attributes_asked(part) if _subject(part) not in owners]
-    if not found and goes_through:
-        found = ["<?>"]
-    yield from (text for name in found for text in (name, f"={name}"))
+    tests = [part for part in nodes if _subject(part) not in owners]
+    found = [pattern for part in tests for pattern in _selected(index, part)]
+    found += [ClassPattern(name, SelectedBy.ATTRIBUTE) for part in tests for name in _attributes_tested(part)]
+    if not found and iterates:
+        found = [_UNKNOWN]
+    kinds = (WriteKind.CLASS_CHANGE, WriteKind.CLASS_REPLACEMENT)
+    yield from (class_write(kind, pattern) for pattern in found for kind in kinds)
 
 
-def _walks(node: ast.AST) -> bool:
+def _iterates(node: ast.AST) -> bool:
     """`model.named_children()`, `model._modules`; no `sys.modules`."""
     func = node.func if isinstance(node, ast.Call) else None
     if isinstance(func, ast.Attribute) and func.attr in _WALKS:
@@ -64,7 +65,7 @@ def _walks(node: ast.AST) -> bool:
     return isinstance(node, ast.Attribute) and node.attr == "_modules"
 
 
-def _attributes_asked(node: ast.AST) -> Iterator[str]:
+def _attributes_tested(node: ast.AST) -> Iterator[str]:
     """ "fuse" in `hasattr(child, "fuse")`."""
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "hasattr":
         yield from _texts(node.args[1])
@@ -89,42 +90,38 @@ def _subject(node: ast.AST) -> str:
     return ast.unparse(node.args[0]) if isinstance(node, ast.Call) and node.args else ""
 
 
-def is_sought(touched: frozenset[str], cls: str) -> bool:
-    """True if instances of a class are looked for, to be changed or replaced."""
-    return _matches([name for name in touched if name.startswith("<")], cls)
+def is_changed(writes: Iterable[ExternalWrite], cls: str) -> bool:
+    """True if code selects instances of a class to change or replace them."""
+    return any(write.pattern.matches(cls) for write in writes if write.kind is WriteKind.CLASS_CHANGE)
 
 
-def replaced(touched: frozenset[str]) -> frozenset[str]:
-    """The classes whose instances are replaced, or the beginnings of their names."""
-    return frozenset(name[1:] for name in touched if name.startswith("="))
+def replaced(writes: Iterable[ExternalWrite]) -> frozenset[ClassPattern]:
+    """The patterns of the classes whose instances are replaced."""
+    return frozenset(write.pattern for write in writes if write.kind is WriteKind.CLASS_REPLACEMENT)
 
 
-def is_replaced(touched: frozenset[str], cls: str) -> bool:
-    """True if instances of a class are looked for, to be replaced."""
-    return _matches(replaced(touched), cls)
+def is_replaced(writes: Iterable[ExternalWrite], cls: str) -> bool:
+    """True if code selects instances of a class to replace them."""
+    return any(pattern.matches(cls) for pattern in replaced(writes))
 
 
-def _matches(names: frozenset[str] | list[str], cls: str) -> bool:
-    return f"<{cls}>" in names or any(cls.startswith(name[1:]) for name in names if not name.endswith(">"))
-
-
-def _tested(index: FileIndex, test: ast.expr) -> Iterator[str]:
+def _tested(index: FileIndex, test: ast.expr) -> Iterator[ClassPattern]:
     """The classes that a condition tests."""
     for part in walk(test):
-        yield from _asked(index, part)
+        yield from _selected(index, part)
 
 
-def _asked(index: FileIndex, part: ast.AST) -> Iterator[str]:
+def _selected(index: FileIndex, part: ast.AST) -> Iterator[ClassPattern]:
     """`isinstance(m, C)`, `type(m) is C`, `m.__class__.__name__ == "C"`."""
     if isinstance(part, ast.Call) and isinstance(part.func, ast.Name) and part.func.id == "isinstance":
-        yield from (f"<{name}>" for name in _class_names(index, part.args[-1]))
+        yield from _class_names(index, part.args[-1])
     elif isinstance(part, ast.Compare) and _is_class_of(part.left):
-        yield from (f"<{name}>" for side in part.comparators for name in _class_names(index, side))
-        yield from (f"<{text}" for side in part.comparators for text in _texts(side))
+        yield from (pattern for side in part.comparators for pattern in _class_names(index, side))
+        yield from (ClassPattern(text, SelectedBy.PREFIX) for side in part.comparators for text in _texts(side))
     elif isinstance(part, ast.Call) and isinstance(part.func, ast.Attribute) and _is_class_of(part.func.value):
-        yield from (f"<{text}" for arg in part.args for text in _texts(arg))
+        yield from (ClassPattern(text, SelectedBy.PREFIX) for arg in part.args for text in _texts(arg))
     elif isinstance(part, ast.Compare) and any(map(_is_class_of, part.comparators)):
-        yield from (f"<{text}" for text in _texts(part.left))
+        yield from (ClassPattern(text, SelectedBy.PREFIX) for text in _texts(part.left))
 
 
 def _replaces(node: ast.AST) -> bool:
@@ -157,21 +154,22 @@ def _is_class_of(node: ast.AST) -> bool:
     return text.startswith("type(") or "__class__" in text
 
 
-def _class_names(index: FileIndex, node: ast.expr) -> Iterator[str]:
-    """The last names of classes, without those that are no modules; "?" for what a name of the file's own may be."""
+def _class_names(index: FileIndex, node: ast.expr) -> Iterator[ClassPattern]:
+    """The last names of classes, except for classes that are no modules; unknown for other values of the file."""
     for part in node.elts if isinstance(node, ast.Tuple | ast.List | ast.Set) else [node]:
         if isinstance(part, ast.Attribute):
-            name = part.attr if part.attr.lstrip("_")[:1].isupper() else "?"  # cfg.kinds
-            yield from () if part.attr in _NO_MODULES else (name,)
+            if part.attr not in _NO_MODULES:
+                is_class = part.attr.lstrip("_")[:1].isupper()
+                yield ClassPattern(part.attr) if is_class else _UNKNOWN  # cfg.kinds
         elif isinstance(part, ast.Name):
             target = index.imports[part.id].target if part.id in index.imports else part.id
             known = target.partition(".")[0] in sys.stdlib_module_names or part.id in _BUILTINS
             last = target.rpartition(".")[2]
             is_class = last.lstrip("_")[:1].isupper() and not last.isupper() and part.id not in index.values
             if part.id in index.values or not (known or is_class):
-                yield "?"
+                yield _UNKNOWN
             elif not known and last not in _NO_MODULES:
-                yield last
+                yield ClassPattern(last)
 
 
 def _texts(node: ast.AST) -> Iterator[str]:

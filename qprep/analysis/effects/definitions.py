@@ -58,14 +58,6 @@ class Definitions:
         owns = (self.own_method(base, name) for base in self.project.mro(cls) if isinstance(base, ClassRef))
         return next(filter(None, owns), [])
 
-    def inherited_method(self, cls: ClassRef, name: str) -> list[LexicalScope]:
-        """The definition that `super().name` means in a class."""
-        for base in self.project.mro(cls)[1:]:
-            own = self.own_method(base, name) if isinstance(base, ClassRef) else []
-            if own:
-                return own
-        return []
-
     def own_method(self, cls: ClassRef, name: str) -> list[LexicalScope]:
         """The definitions of a method in the body of a class."""
         if not any(key.partition(":")[0] == name for key in self.project.methods(cls) or ()):

@@ -1,9 +1,4 @@
-"""Infers the receiver of `receiver.act = …` from the code around: its class, or attributes that it must have.
-
-It stands behind the attribute's name in one of three forms. "act@=pkg.Block|pkg.Mlp": the holder is an instance of one
-of these. "act@.pkg.net:Net.head": it is what `self.head` of that class holds. "act@?__len__,stem": the same code has
-asked it for these before. The last two may stand together; "act" alone is any object.
-"""
+"""Infers the receiver of `receiver.act = …` from the code around: its class, or attributes that it must have."""
 
 from __future__ import annotations
 
@@ -11,6 +6,7 @@ import ast
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from qprep.analysis.effects.write_records import Receiver
 from qprep.analysis.symbols.ast_utils import positional_parameters, walk
 
 if TYPE_CHECKING:
@@ -28,40 +24,6 @@ _BRANCHES = ("body", "orelse", "finalbody")
 
 
 @dataclass(frozen=True, slots=True)
-class Receiver:
-    """Facts about the object of an attribute write; unknown if all fields are empty.
-
-    classes  dotted names of classes of which it is an instance
-    slot     the attribute of a class that holds it: (module, class, attribute)
-    has      attributes that this code has read from it before: later reads may fail, which code may expect
-    """
-
-    classes: tuple[str, ...] = ()
-    slot: tuple[str, str, str] | None = None
-    has: frozenset[str] = frozenset()
-
-    def __str__(self) -> str:
-        if self.classes:
-            return "@=" + "|".join(self.classes)
-        slot = ".{}:{}.{}".format(*self.slot) if self.slot is not None else ""
-        has = "?" + ",".join(sorted(self.has)) if self.has else ""
-        return f"@{slot}{has}" if slot or has else ""
-
-
-def read_holder(text: str) -> Receiver:
-    """The other way: `text` is what stands behind the "@"."""
-    if text.startswith("="):
-        return Receiver(classes=tuple(text[1:].split("|")))
-    slot, _, has = text.partition("?")
-    names = frozenset(filter(None, has.split(",")))
-    if not slot:
-        return Receiver(has=names)
-    module, _, path = slot[1:].partition(":")
-    cls, _, attribute = path.rpartition(".")
-    return Receiver(slot=(module, cls, attribute), has=names)
-
-
-@dataclass(frozen=True, slots=True)
 class _Step:
     """A block on the way from a function to a node: the statements, which of them leads on, and what they stand in."""
 
@@ -70,27 +32,30 @@ class _Step:
     parent: ast.AST
 
 
-def holder_of(index: FileIndex, holder: ast.expr) -> Receiver:
+def receiver_of(index: FileIndex, receiver: ast.expr) -> Receiver:
     """The receiver that the code around an expression shows."""
-    scopes = _scopes(index, holder)
+    scopes = _scopes(index, receiver)
     function = next((scope for scope in reversed(scopes) if isinstance(scope, _Function)), None)
-    steps = list(_steps(function or index.tree, holder))
-    if function is None or isinstance(holder, ast.Name):
-        found = _of_value(index, scopes, function, holder, steps)
+    steps = list(_steps(function or index.tree, receiver))
+    if function is None or isinstance(receiver, ast.Name):
+        found = _of_value(index, scopes, function, receiver, steps)
         is_open = function is None or found.classes
-        return found if is_open else Receiver(has=_asked_before(holder, steps))
-    tested = _tested(index, scopes, holder, steps)
+        return found if is_open else Receiver(has=_read_before(receiver, steps))
+    tested = _tested(index, scopes, receiver, steps)
     if tested:
         return Receiver(classes=tested)
-    is_own = isinstance(holder, ast.Attribute) and isinstance(holder.value, ast.Name) and holder.value.id == "self"
-    return _of_slot(index, scopes, holder, steps) if is_own and isinstance(holder, ast.Attribute) else Receiver()
+    match receiver:
+        case ast.Attribute(value=ast.Name(id="self")):
+            return _of_slot(index, scopes, receiver, steps)
+        case _:
+            return Receiver()
 
 
-def _of_slot(index: FileIndex, scopes: Sequence[ast.AST], holder: ast.Attribute, steps: Sequence[_Step]) -> Receiver:
+def _of_slot(index: FileIndex, scopes: Sequence[ast.AST], receiver: ast.Attribute, steps: Sequence[_Step]) -> Receiver:
     """The attribute of the class around that `self.head` is, and the attributes that were read from it."""
     around = next((scope for scope in reversed(scopes) if isinstance(scope, ast.ClassDef)), None)
     name = next((name for name, entry in index.classes.items() if entry.node is around), None)
-    return Receiver(slot=(index.name, name, holder.attr), has=_asked_before(holder, steps)) if name else Receiver()
+    return Receiver(slot=(index.name, name, receiver.attr), has=_read_before(receiver, steps)) if name else Receiver()
 
 
 def _scopes(index: FileIndex, node: ast.expr) -> list[_Function | ast.ClassDef]:
@@ -126,27 +91,27 @@ def _spans(line: ast.stmt, node: ast.expr) -> bool:
     )
 
 
-# Its class
+# The class of the receiver
 
 
 def _of_value(
     index: FileIndex,
     scopes: Sequence[ast.AST],
     function: _Function | None,
-    holder: ast.expr,
+    receiver: ast.expr,
     steps: Sequence[_Step],
 ) -> Receiver:
     """The class of a name's value: it is tested for, was called just before, or is promised by an annotation."""
-    tested = _tested(index, scopes, holder, steps)
-    if tested or not isinstance(holder, ast.Name):
+    tested = _tested(index, scopes, receiver, steps)
+    if tested or not isinstance(receiver, ast.Name):
         return Receiver(classes=tested)
     for step in reversed(steps):
         for line in reversed(step.block[: step.position]):
-            if _binds(line, holder.id):
-                return Receiver(classes=_made(index, scopes, line, holder.id))
-        if _is_bound_around(step.parent, holder.id):
+            if _binds(line, receiver.id):
+                return Receiver(classes=_made(index, scopes, line, receiver.id))
+        if _is_bound_around(step.parent, receiver.id):
             return Receiver()
-    return Receiver(classes=_promised(index, scopes, function, holder.id))
+    return Receiver(classes=_promised(index, scopes, function, receiver.id))
 
 
 def _is_bound_around(parent: ast.AST, name: str) -> bool:
@@ -157,22 +122,22 @@ def _is_bound_around(parent: ast.AST, name: str) -> bool:
     return any(_binds(part, name) for part in parts)
 
 
-def _tested(index: FileIndex, scopes: Sequence[ast.AST], holder: ast.expr, steps: Sequence[_Step]) -> tuple[str, ...]:
-    """The classes of the nearest `if isinstance(holder, C):` around, where nothing in it changes what the holder is."""
-    text = ast.dump(holder).replace("Store()", "Load()")
+def _tested(index: FileIndex, scopes: Sequence[ast.AST], receiver: ast.expr, steps: Sequence[_Step]) -> tuple[str, ...]:
+    """The classes of the nearest `if isinstance(receiver, C):` around, where nothing in it changes the receiver."""
+    text = ast.dump(receiver).replace("Store()", "Load()")
     for step in reversed(steps):
         if isinstance(step.parent, ast.If) and step.block is step.parent.body:
             test = step.parent.test
             for part in test.values if isinstance(test, ast.BoolOp) and isinstance(test.op, ast.And) else [test]:
                 if _is_test(part) and ast.dump(part.args[0]) == text:  # type: ignore[attr-defined]
                     classes = _all_dotted(index, scopes, part.args[1])  # type: ignore[attr-defined]
-                    return () if any(_rebinds(line, holder) for line in (test, *step.block)) else classes
+                    return () if any(_rebinds(line, receiver) for line in (test, *step.block)) else classes
     return ()
 
 
-def _rebinds(node: ast.AST, holder: ast.expr) -> bool:
+def _rebinds(node: ast.AST, receiver: ast.expr) -> bool:
     """True if a statement may make an expression refer to another object: `m = …`, `block.mlp = …`."""
-    root = holder
+    root = receiver
     while isinstance(root, ast.Attribute | ast.Subscript):
         if isinstance(root, ast.Attribute) and any(_sets(part, root.attr) for part in walk(node)):
             return True
@@ -212,7 +177,7 @@ def _promised(index: FileIndex, scopes: Sequence[ast.AST], function: _Function |
 
 
 def _all_dotted(index: FileIndex, scopes: Sequence[ast.AST], node: ast.expr) -> tuple[str, ...]:
-    """Dotted names of all classes that an expression may mean; none where one of them is not known by its name."""
+    """Dotted names of all classes that an expression may mean; none if one of them is unknown."""
     names = [_dotted(index, scopes, part) for part in _parts(node)]
     return tuple(name for name in names if name is not None) if None not in names else ()
 
@@ -284,28 +249,28 @@ def _binds(node: ast.AST, name: str) -> bool:
     return False
 
 
-# What it must have
+# Attributes that it has
 
 
-def _asked_before(holder: ast.expr, steps: Sequence[_Step]) -> frozenset[str]:
+def _read_before(receiver: ast.expr, steps: Sequence[_Step]) -> tuple[str, ...]:
     """The attributes that the same function has read from an expression on the way to this place."""
-    if not steps or any(_rebinds(line, holder) for line in steps[0].block):
-        return frozenset()
-    before = [*(line for step in steps for line in step.block[: step.position]), *_value_of(holder, steps[-1])]
-    return frozenset(_asked(before, holder))
+    if not steps or any(_rebinds(line, receiver) for line in steps[0].block):
+        return ()
+    before = [*(line for step in steps for line in step.block[: step.position]), *_value_of(receiver, steps[-1])]
+    return tuple(sorted(set(_reads(before, receiver))))
 
 
-def _value_of(holder: ast.expr, step: _Step) -> list[ast.stmt]:
+def _value_of(receiver: ast.expr, step: _Step) -> list[ast.stmt]:
     """The value of the assignment to an attribute of an expression: Python reads it first."""
     line = step.block[step.position]
-    if not isinstance(line, ast.Assign) or any(part is holder for part in ast.walk(line.value)):
+    if not isinstance(line, ast.Assign) or any(part is receiver for part in ast.walk(line.value)):
         return []
     return [ast.copy_location(ast.Expr(line.value), line)]
 
 
-def _asked(block: Sequence[ast.stmt], holder: ast.expr) -> Iterator[str]:
+def _reads(block: Sequence[ast.stmt], receiver: ast.expr) -> Iterator[str]:
     """The attributes that the statements of a block read from an expression on every branch."""
-    text = ast.dump(holder).replace("Store()", "Load()")
+    text = ast.dump(receiver).replace("Store()", "Load()")
     for node in _certain(block):
         if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Load) and ast.dump(node.value) == text:
             if not node.attr.startswith("__"):  # a class has others than its instances

@@ -8,8 +8,9 @@ import warnings
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from qprep.analysis.effects.attribute_writes import touched_names
+from qprep.analysis.effects.attribute_writes import external_writes
 from qprep.analysis.effects.escaping_classes import handed_names
+from qprep.analysis.effects.write_records import ExternalWrite
 from qprep.analysis.symbols.ast_utils import dotted_text, last_name, without_async
 from qprep.analysis.symbols.local_classes import base_names
 from qprep.analysis.symbols.private_names import with_private_names
@@ -55,7 +56,7 @@ class Outline:
     values     other names of the top level, with whether they are literals, which say nothing of other files
     asks       names that any object is tested for: `hasattr(block, "relu")`
     walks      lines that take the children of another object by position
-    touched    names that are replaced or changed on objects from outside: `net.act = nn.SiLU()`
+    writes     attributes that are written on objects from outside: `net.act = nn.SiLU()`
     handed     names of what may be a class, where it is kept or passed on as a value
     uses       what the file takes of each import, as far as it asks it for nothing but names: `ops` in `ops.nms(x)`
     """
@@ -68,7 +69,7 @@ class Outline:
     values: dict[str, bool]
     asks: tuple[str, ...]
     walks: tuple[int, ...]
-    touched: tuple[str, ...] = ()
+    writes: tuple[ExternalWrite, ...] = ()
     handed: tuple[str, ...] = ()
     uses: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
@@ -101,7 +102,7 @@ class Outline:
             *self.surface,
             self.asks,
             self.walks,
-            self.touched,
+            self.writes,
             self.handed,
             self.uses,
         ]
@@ -109,11 +110,16 @@ class Outline:
     @classmethod
     def of_record(cls, record: list[Any]) -> Outline:
         """The other way; raises ValueError, TypeError or AttributeError for other data."""
-        imports, inner, stars, classes, functions, values, asks, walks, touched, handed, uses = record
+        imports, inner, stars, classes, functions, values, asks, walks, writes, handed, uses = record
         sorts = {str(name): ClassOutline(*(tuple(map(str, part)) for part in found)) for name, found in classes.items()}
         names = (tuple(map(str, inner)), tuple(map(str, stars)), sorts, tuple(map(str, functions)))
         taken = {str(target): tuple(map(str, chains)) for target, chains in uses.items()}
-        marks = (tuple(map(str, asks)), tuple(map(int, walks)), tuple(map(str, touched)), tuple(map(str, handed)))
+        marks = (
+            tuple(map(str, asks)),
+            tuple(map(int, walks)),
+            tuple(map(ExternalWrite.of_record, writes)),
+            tuple(map(str, handed)),
+        )
         return cls(dict(imports), *names, dict(values), *marks, taken)
 
 
@@ -181,7 +187,7 @@ def outline_of(index: FileIndex, text: str) -> Outline:
         walks=tuple(sorted({c.lineno for node in index.of(*WALKING) for c in positional(node)}))
         if TELLS_CHILDREN in text
         else (),
-        touched=tuple(sorted(set(touched_names(index)))),
+        writes=tuple(sorted(set(external_writes(index)))),
         handed=tuple(sorted(set(handed_names(index)))),
         uses=_uses(index),
     )

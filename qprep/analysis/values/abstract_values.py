@@ -403,10 +403,3 @@ def sequence_of(kinds: Iterable[Kind]) -> Sequence:
     """The kind of a tuple or list display."""
     items = tuple(kinds)
     return Sequence(join_all(items), items)
-
-
-def without_none(kind: Kind) -> Kind:
-    """The kind once it is known not to be None."""
-    if type(kind) is not Union:
-        return kind
-    return join_all(option for option in kind.options if option != NONE)

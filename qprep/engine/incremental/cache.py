@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from qprep.analysis.dependencies.partitions import Around, Partition, PartitionUnit
+from qprep.analysis.effects.write_records import ExternalWrite
 from qprep.analysis.symbols.module_resolver import ExternalModule, Project
 from qprep.analysis.symbols.module_summary import Outline, read_outline
 from qprep.engine.config.settings import Settings, SettingsResolver
@@ -88,7 +89,7 @@ class Cache:
         self._save(self._key(part), (*part.paths, *part.context), body, asked)
 
     def _key(self, part: Partition) -> str:
-        around = [sorted(part.around.asks), list(part.around.walks), sorted(part.around.touched)]
+        around = [sorted(part.around.asks), list(part.around.walks), sorted(part.around.writes)]
         stamps = [list(pair) for pair in self.settings.registry.stamps]
         files = [[display_path(path), self.digest(path), self._settings_of(path)] for path in part.paths]
         context = [[display_path(path), self.digest(path)] for path in part.context]
@@ -116,7 +117,7 @@ class Cache:
     ) -> None:
         """Remember how files were divided."""
         body = [
-            [list(unit.names), sorted(unit.traits.asks), list(unit.traits.walks), sorted(unit.traits.touched)]
+            [list(unit.names), sorted(unit.traits.asks), list(unit.traits.walks), sorted(unit.traits.writes)]
             for unit in units
         ]
         self._save(self._division_key(paths), paths, body, asked)
@@ -250,8 +251,9 @@ class Cache:
             self._entries.tidy(_KEPT_DAYS)
 
 
-def _unit(names: list[str], asks: list[str], walks: list[str], touched: list[str]) -> PartitionUnit:
-    return PartitionUnit(tuple(names), Around(frozenset(asks), tuple(walks), frozenset(touched)))
+def _unit(names: list[str], asks: list[str], walks: list[str], writes: list[Any]) -> PartitionUnit:
+    found = frozenset(map(ExternalWrite.of_record, writes))
+    return PartitionUnit(tuple(names), Around(frozenset(asks), tuple(walks), found))
 
 
 def _stamp() -> str:

@@ -34,7 +34,7 @@ class _Lookup(Enum):
     UNKNOWN = auto()
 
 
-def refusal(context: RewriteContext, unit: Unit) -> Rejection | None:
+def rejection_of(context: RewriteContext, unit: Unit) -> Rejection | None:
     """The reason why a new module of a class may not be found under its name; None if it is."""
     for member in context.family(unit):
         if _lookup(context, member) is _Lookup.UNKNOWN and _is_asked(context, unit, member):
@@ -115,7 +115,7 @@ def _is_plain(context: RewriteContext, cls: ClassRef) -> bool:
     """True if instances of a class, and of its subclasses, are not modules, and no rewrite adds attributes to them."""
     for each in (cls, *context.project.subclasses(cls)):
         unit = Unit(each.module, each.name, True)
-        if not plain_objects.is_plain(context, unit) or plain_objects.refusal(context, unit) is None:
+        if not plain_objects.is_plain(context, unit) or plain_objects.rejection_of(context, unit) is None:
             return False
         for base in context.project.mro(each):
             if isinstance(base, External) and not base.name.startswith(_KNOWN_BASES):

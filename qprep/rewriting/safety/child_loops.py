@@ -56,7 +56,7 @@ class Filter:
     after: str = ""
 
 
-def refusal(context: RewriteContext, unit: Unit) -> Rejection | None:
+def rejection_of(context: RewriteContext, unit: Unit) -> Rejection | None:
     """The reason why a class cannot have a new child, by the use of its children in its family and elsewhere."""
     ref = ClassRef(unit.module, unit.name)
     if context.analysis.is_container(ref):
@@ -179,7 +179,7 @@ class MethodWalk:
                 self._handled |= set(ast.walk(node))
         for node in nodes:
             if node not in self._handled and self._touches(node):
-                self._refuse(method)
+                self._reject(method)
         places = (Place.of(member.module, node) for node in self._handled if isinstance(node, ast.expr))
         self.cared_for = frozenset(places)
 
@@ -235,7 +235,7 @@ class MethodWalk:
         early = runs_at_construction(self.context, self.member, method.name)  # no name of a new one is known yet
         can_skip = variable is not None and node.body[0].lineno > node.lineno and not (is_numbered or early or is_name)
         if found is None:
-            self._refuse(method)
+            self._reject(method)
         elif can_skip and variable is not None:
             self.loops.append(Loop(self.member.module, node.lineno, variable))
             self.instead.append(found)
@@ -328,7 +328,7 @@ class MethodWalk:
         variable = child_variable(loop, pairs=func.attr == "named_modules", numbered=False)
         return variable is not None and is_guarded(loop, variable, inner)
 
-    def _refuse(self, method: ast.FunctionDef) -> None:
+    def _reject(self, method: ast.FunctionDef) -> None:
         reason = f"`{self.member.name}.{method.name}` depends on the number or order of the children of self"
         self.rejection = Rejection(reason, RejectionCode.CLASS_SHAPE)
 

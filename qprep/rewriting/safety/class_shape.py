@@ -58,7 +58,7 @@ def unusual_family(context: RewriteContext, unit: Unit) -> Rejection | None:
             )
         if (rejection := _unusual_member(context, member)) is not None:
             return rejection
-    return attribute_lookup.refusal(context, unit)
+    return attribute_lookup.rejection_of(context, unit)
 
 
 @remembered

@@ -1,16 +1,16 @@
-"""True if an attribute that some code sets on an object from outside may be that of a class."""
+"""Attribute writes outside a class that may hit its instances."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from qprep.analysis.effects.attribute_writes import ANY
+from qprep.analysis.effects.write_records import UNKNOWN_ATTRIBUTE
 from qprep.analysis.places import Unit
 from qprep.analysis.values.abstract_values import NONE, ClassRef, External, Module, options
 from qprep.foundation.catalogue.module_attributes import NN_MODULE_ATTRIBUTES
 
 if TYPE_CHECKING:
-    from qprep.analysis.effects.receivers import Receiver
+    from qprep.analysis.effects.write_records import Receiver
     from qprep.analysis.values.abstract_values import Kind
     from qprep.rewriting.fix_session import RewriteContext
 
@@ -20,7 +20,7 @@ _DEPTH = 4  # attributes that code needs to set others, before any object may ha
 _BASE = External("torch.nn.Module")
 
 
-def is_touched(context: RewriteContext, unit: Unit, attribute: str) -> bool:
+def is_written(context: RewriteContext, unit: Unit, attribute: str) -> bool:
     """True if some given file may set an attribute of instances of a class, or change what it holds, from outside."""
     family = context.family(unit)
     return _may_be_given(context, family, attribute, ())
@@ -29,18 +29,18 @@ def is_touched(context: RewriteContext, unit: Unit, attribute: str) -> bool:
 def _may_be_given(
     context: RewriteContext, family: tuple[ClassRef, ...], attribute: str, asked: tuple[str, ...]
 ) -> bool:
-    holders = context.holders.get(attribute, ())
-    return any(_may_be(context, family, holder, attribute, (*asked, attribute)) for holder in holders)
+    receivers = context.receivers.get(attribute, ())
+    return any(_may_be(context, family, receiver, attribute, (*asked, attribute)) for receiver in receivers)
 
 
 def _may_be(
-    context: RewriteContext, family: tuple[ClassRef, ...], holder: Receiver, attribute: str, asked: tuple[str, ...]
+    context: RewriteContext, family: tuple[ClassRef, ...], receiver: Receiver, attribute: str, asked: tuple[str, ...]
 ) -> bool:
-    if holder.classes:
-        return any(_is_of(context, family, name, attribute) for name in holder.classes)
-    if not all(_may_have(context, family, name, asked) for name in holder.has):
+    if receiver.classes:
+        return any(_is_of(context, family, name, attribute) for name in receiver.classes)
+    if not all(_may_have(context, family, name, asked) for name in receiver.has):
         return False
-    return holder.slot is None or _may_hold(context, family, *holder.slot)
+    return not receiver.slot or _may_hold(context, family, *receiver.slot)
 
 
 def _is_of(context: RewriteContext, family: tuple[ClassRef, ...], name: str, attribute: str) -> bool:
@@ -81,7 +81,9 @@ def _is_plain(context: RewriteContext, ref: ClassRef, attribute: str) -> bool:
 
 def _may_hold(context: RewriteContext, family: tuple[ClassRef, ...], module: str, cls: str, attribute: str) -> bool:
     """True if `self.attribute` of another class may be an object of a family."""
-    if context.project.class_node(ClassRef(module, cls)) is None or not {attribute, ANY}.isdisjoint(context.holders):
+    if context.project.class_node(ClassRef(module, cls)) is None:
+        return True
+    if attribute in context.receivers or UNKNOWN_ATTRIBUTE in context.writes:
         return True
     members = context.family(Unit(module, cls, True))
     tables = [context.analysis.attributes_of(member).names for member in members]
@@ -104,9 +106,9 @@ def _may_have(context: RewriteContext, family: tuple[ClassRef, ...], name: str, 
 
     Code that reads an attribute before it sets it gives it to no object: `asked` are the names that are open.
     """
-    if name in NN_MODULE_ATTRIBUTES or ANY in context.holders:
+    if name in NN_MODULE_ATTRIBUTES or UNKNOWN_ATTRIBUTE in context.writes:
         return True
-    if name in context.holders and len(asked) >= _DEPTH:
+    if name in context.receivers and len(asked) >= _DEPTH:
         return True
     if name not in asked and _may_be_given(context, family, name, asked):
         return True

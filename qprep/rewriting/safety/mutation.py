@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from qprep.analysis.effects.class_replacement import is_replaced, replaced
+from qprep.analysis.effects.write_records import ClassPattern, SelectedBy, value_mutation
 from qprep.analysis.symbols.ast_utils import is_attribute_of, positional_parameters
 from qprep.analysis.symbols.parameter_names import LOOKING, PARAMETER_NAMES
 from qprep.analysis.values.abstract_values import ClassRef
@@ -18,7 +19,7 @@ from qprep.rewriting.owners import made_early
 from qprep.rewriting.safety import child_loops, nested_paths
 from qprep.rewriting.safety.construction_order import met_at_construction, walked_at_construction
 from qprep.rewriting.safety.constructor_calls import run_by_init
-from qprep.rewriting.safety.external_writes import is_touched
+from qprep.rewriting.safety.external_writes import is_written
 from qprep.rewriting.safety.observability import holds_no_state, made_of
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ def made_at_end(scope: Scope, call: ModuleCall, where: Reached, creations: list[
     places = [creation.place for creation in creations]
     runs_first = where.is_itself and all(is_layer(scope.context, name) for name in call.classes)
     found = [c for c in _changes(scope.context, scope.unit, attribute, places) if c.is_other or not runs_first]
-    if is_touched(scope.context, scope.unit, attribute):
+    if is_written(scope.context, scope.unit, attribute):
         return Rejection(
             f"`{attribute}` is set or changed outside the class, perhaps on this instance", RejectionCode.MUTATION
         )
@@ -107,7 +108,8 @@ def made_at_end(scope: Scope, call: ModuleCall, where: Reached, creations: list[
         )
     inside = [cls for name in call.classes for cls in made_of(scope.context, name)]
     asked = sorted(child_loops.asked(scope.context, scope.unit))
-    met = next((name for name in asked if any(_is_one_of(scope.context, f"<.{name}>", cls) for cls in inside)), None)
+    read = (ClassPattern(name, SelectedBy.ATTRIBUTE) for name in asked)
+    met = next((each.name for each in read if any(_is_selected(scope.context, each, cls) for cls in inside)), None)
     if met is not None:
         return Rejection(
             f"a loop reads `{met}`, of each child, and `{attribute}` has it: a second instance would be included",
@@ -143,42 +145,43 @@ def made_at_end(scope: Scope, call: ModuleCall, where: Reached, creations: list[
 
 def _may_be_replaced(context: RewriteContext, name: str) -> bool:
     """True if code replaces instances of a class, or of one with parameters that they may be made of."""
-    if holds_no_state(context, name) or is_replaced(context.touched, name.rpartition(".")[2]):
+    if holds_no_state(context, name) or is_replaced(context.writes, name.rpartition(".")[2]):
         return not holds_no_state(context, name)
-    names = [text for text in replaced(context.touched) if not _is_stateless(context, text)]
+    patterns = [pattern for pattern in replaced(context.writes) if not _is_stateless(context, pattern)]
     if is_layer(context, name):
-        return any(_is_unknown(text) for text in names)
-    # An unknown class is taken for none of those that are looked for by their names.
-    return any(_is_open(text) or _is_one_of(context, text, cls) for text in names for cls in made_of(context, name))
+        return any(pattern.may_be_any for pattern in patterns)
+    # No pattern by name selects an unknown class.
+    return any(
+        _is_open(pattern) or _is_selected(context, pattern, cls)
+        for pattern in patterns
+        for cls in made_of(context, name)
+    )
 
 
-def _is_one_of(context: RewriteContext, text: str, cls: str) -> bool:
-    """True if a class is one that is looked for by its name, or by an attribute that it has: "<.fuse>"."""
-    asked = text.strip("<>")
-    if asked.startswith("_") and cls.startswith("torch.nn."):  # a base of torch's: _BatchNorm, _NormBase, _ConvNd
-        return re.findall(r"[A-Z][a-z]*", f"{asked}X")[0] in cls
-    if not asked.startswith("."):
-        return is_replaced(frozenset([f"={text}"]), cls.rpartition(".")[2])
-    refs = context.project.classes_named(cls)
-    tables = (context.analysis.attributes_of(ref).names for ref in refs)
-    return any(context.analysis.defines(ref, asked[1:]) for ref in refs) or any(asked[1:] in table for table in tables)
+def _is_selected(context: RewriteContext, pattern: ClassPattern, cls: str) -> bool:
+    """True if a pattern selects a class by its name, or by an attribute that it has."""
+    if pattern.selection is SelectedBy.ATTRIBUTE:
+        refs = context.project.classes_named(cls)
+        tables = (context.analysis.attributes_of(ref).names for ref in refs)
+        is_defined = any(context.analysis.defines(ref, pattern.name) for ref in refs)
+        return is_defined or any(pattern.name in table for table in tables)
+    is_base = pattern.name.startswith("_")  # of torch.nn: _BatchNorm, _NormBase, _ConvNd
+    if is_base and cls.startswith("torch.nn."):
+        return re.findall(r"[A-Z][a-z]*", f"{pattern.name}X")[0] in cls
+    return pattern.matches(cls.rpartition(".")[2])
 
 
-def _is_stateless(context: RewriteContext, text: str) -> bool:
+def _is_stateless(context: RewriteContext, pattern: ClassPattern) -> bool:
     """True if a class of torch.nn has no parameters: each instance of a block has its own, found there as well."""
-    known = context.analysis.catalogue.nn_module(text.strip("<>"))
+    if pattern.selection is SelectedBy.ATTRIBUTE:
+        return False
+    known = context.analysis.catalogue.nn_module(pattern.name)
     return known is not None and not known.may_have_state and not known.is_container
 
 
-def _is_unknown(text: str) -> bool:
-    """True if a class that is looked for may be any: it is unknown, or the case of its letters."""
-    name = text.strip("<>")
-    return name == "?" or name[:1].islower()
-
-
-def _is_open(text: str) -> bool:
-    """True if a class that is looked for may be any."""
-    return text.strip("<>") == "Module" or _is_unknown(text)
+def _is_open(pattern: ClassPattern) -> bool:
+    """True if a pattern may select any class of modules."""
+    return pattern.may_be_any or (pattern.name == "Module" and pattern.selection is not SelectedBy.ATTRIBUTE)
 
 
 def changed_attribute(
@@ -199,7 +202,7 @@ def changed_attribute(
     if found is not None:
         return Rejection(f"`{attribute}` is changed after it is created, {found.reason}", RejectionCode.MUTATION)
     # Another one in its place on some object is no change of what the others hold.
-    is_set = f"{attribute}." in context.holders if may_be_other else is_touched(context, unit, attribute)
+    is_set = value_mutation(attribute) in context.writes if may_be_other else is_written(context, unit, attribute)
     if not is_set:
         return None
     return Rejection(
@@ -212,7 +215,7 @@ def changed_name(scope: Scope, node: ast.AST) -> Rejection | None:
     function = scope.code.function(node)
     if not isinstance(node, ast.Name) or function is None:
         return None
-    if f"{node.id}." in scope.context.holders:  # what an attribute of this name holds may be this one
+    if value_mutation(node.id) in scope.context.writes:  # what an attribute of this name holds may be this one
         return Rejection(f"`{node.id}` is changed outside the class, perhaps on this instance", RejectionCode.MUTATION)
     changes = [change for change, _ in _MethodNames(function, names={node.id}).changes()]
     later = [change for change in changes if change.lineno > node.lineno or _adds_hook(getattr(change, "func", change))]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
+from qprep.analysis.effects.write_records import variable_write
 from qprep.analysis.symbols.private_names import is_private
 from qprep.analysis.symbols.symbol_table import Imported
 from qprep.foundation.findings import Rejection, RejectionCode
@@ -23,17 +24,17 @@ _CHANGING = frozenset(
 )
 
 
-def refusal(context: RewriteContext, index: FileIndex, node: ast.FunctionDef) -> Rejection | None:
+def rejection_of(context: RewriteContext, index: FileIndex, node: ast.FunctionDef) -> Rejection | None:
     """The reason why a class made of a function's text would not do the same as the function."""
     name = node.name
     if name in index.values or name in index.imports or name in _global_names(index) or _is_defined_again(index, node):
         return Rejection(f"`{name}` is bound more than once", RejectionCode.FUNCTION)
-    if f"{name}()" in context.touched or any(context.effects.on_variable(index.name, name)):
+    if variable_write(name) in context.writes or any(context.effects.on_variable(index.name, name)):
         return Rejection(f"`{name}` is replaced or changed elsewhere", RejectionCode.FUNCTION)
-    return body_refusal(node)
+    return body_rejection(node)
 
 
-def body_refusal(node: ast.FunctionDef) -> Rejection | None:
+def body_rejection(node: ast.FunctionDef) -> Rejection | None:
     """The reason why the text of a function would not do the same in a class of its own."""
     name = node.name
     if any(is_private(found) for found in _names(node)):

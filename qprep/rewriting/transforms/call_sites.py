@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from qprep.foundation.findings import Rejection, RejectionCode
 from qprep.rewriting.callees import is_builtin, names_operation
 from qprep.rewriting.composed_edits import Piece, opening
-from qprep.rewriting.module_call import declare, refuse_arguments, taken_names
+from qprep.rewriting.module_call import declare, reject_arguments, taken_names
 from qprep.rewriting.transforms.argument_edits import (
     edit_arguments,
     edit_callee,
@@ -67,7 +67,7 @@ def invocation(scope: Scope, site: OpSite) -> Pieces | Rejection:
     if edits is None:
         return Rejection("its arguments cannot be passed on without moving a comment", RejectionCode.LAYOUT)
     op = site.op if target.parameters != ("",) else replace(site.op, dedicated=None)
-    if (reason := _refusal(op, spelling, arguments, target)) is not None:
+    if (reason := _rejection_of(op, spelling, arguments, target)) is not None:
         return reason
     edits += _spread(scope.code, op, arguments)
     made = _written_into(scope, node, target.constructor)
@@ -95,7 +95,7 @@ def _written_into(scope: Scope, node: ast.Call, constructor: str) -> str | Rejec
     return f"{scope.runtime('Into')}({constructor})"
 
 
-def _refusal(op: Op, spelling: Spelling, arguments: list[Argument], target: ModuleTarget) -> Rejection | None:
+def _rejection_of(op: Op, spelling: Spelling, arguments: list[Argument], target: ModuleTarget) -> Rejection | None:
     """The reason why the call of another library's module cannot take the remaining arguments."""
     takes = taken_names(op)
     if takes is None or op.dedicated is None or op.dedicated.takes is None:
@@ -103,7 +103,7 @@ def _refusal(op: Op, spelling: Spelling, arguments: list[Argument], target: Modu
     left = [a for a in arguments if a.name not in target.moved]
     placed = [spelling.parameters[0].name] if spelling.is_method else []
     placed += [a.name for a in left if a.keyword is None]
-    reason = refuse_arguments(op, [*placed, *(a.name for a in left)])
+    reason = reject_arguments(op, [*placed, *(a.name for a in left)])
     if reason is not None:
         return reason
     if any(a.keyword is not None and f"{a.name}=" not in op.dedicated.takes for a in left):

@@ -6,7 +6,8 @@ import ast
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from qprep.analysis.effects.class_replacement import is_sought
+from qprep.analysis.effects.class_replacement import is_changed
+from qprep.analysis.effects.write_records import attribute_write
 from qprep.foundation.catalogue.call_signature import ArgumentKind, parse_constructor
 from qprep.foundation.findings import Rejection, RejectionCode
 from qprep.rewriting.composed_edits import Piece
@@ -88,7 +89,7 @@ def nn_target(scope: Scope, site: OpSite, arguments: list[Argument]) -> ModuleTa
         return None
     constructor = parse_constructor(op.nn)
     known = scope.context.analysis.catalogue.nn_module(constructor.name)
-    if is_sought(scope.context.touched, constructor.name):
+    if is_changed(scope.context.writes, constructor.name):
         return None
     inputs = [a for a in arguments if a.name not in constructor.parameters and a.name not in op.drop]
     settings = {a.name: a for a in arguments if a.name in constructor.parameters}
@@ -131,7 +132,9 @@ def _drops_are_implied(scope: Scope, spelling: Spelling, arguments: list[Argumen
         value = given.get(name)
         if value is None or ast.unparse(value) != f"{scope.owner}.training" or not scope.unit.is_class:
             return False
-        if "training" in scope.context.touched or train_mode.parts_from_children(scope.context, scope.unit):
+        if attribute_write("training") in scope.context.writes or train_mode.parts_from_children(
+            scope.context, scope.unit
+        ):
             return False
     return True
 

@@ -52,7 +52,7 @@ _KEPT = frozenset(
 )
 
 
-def refusal(context: RewriteContext, unit: Unit) -> Rejection | None:
+def rejection_of(context: RewriteContext, unit: Unit) -> Rejection | None:
     """The reason why a function cannot become a module; None if it can."""
     code = context.code(unit.module)
     if unit.name.endswith(f".{LOCALS}"):
@@ -63,7 +63,7 @@ def refusal(context: RewriteContext, unit: Unit) -> Rejection | None:
     if node is None or code is None:
         return Rejection(f"`{unit.name}` is defined in {unit.module}, outside the paths given", RejectionCode.FUNCTION)
     is_static = "." in unit.name
-    if (reason := _place_refusal(context, code, unit, node)) is not None:
+    if (reason := _place_rejection(context, code, unit, node)) is not None:
         return reason
     for decorator, name in zip(node.decorator_list, context.analysis.decorators(unit.module, node), strict=True):
         if is_static and name == static_methods.DECORATOR:
@@ -86,14 +86,14 @@ def refusal(context: RewriteContext, unit: Unit) -> Rejection | None:
     if (reason := _unusual_body(code, node, unit)) is not None:
         return reason
     if is_static or is_conditional(code, node):  # a Dispatch runs whatever function the name means
-        return stable_binding.body_refusal(node)
-    return stable_binding.refusal(context, code.index, node)
+        return stable_binding.body_rejection(node)
+    return stable_binding.rejection_of(context, code.index, node)
 
 
-def _place_refusal(context: RewriteContext, code: Code, unit: Unit, node: ast.FunctionDef) -> Rejection | None:
+def _place_rejection(context: RewriteContext, code: Code, unit: Unit, node: ast.FunctionDef) -> Rejection | None:
     """The reason in the place of its definition why a function cannot become a module."""
     if "." in unit.name:
-        return static_methods.refusal(context, code, unit, node)
+        return static_methods.rejection_of(context, code, unit, node)
     if not _is_at_top(code, node) or (is_conditional(code, node) and recursion.own_calls(node)):
         return Rejection(f"`{node.name}` is defined conditionally", RejectionCode.FUNCTION)
     return None
@@ -244,7 +244,7 @@ def _unusual_body(code: Code, node: ast.FunctionDef, unit: Unit) -> Rejection | 
                 f"`{unit.name}` contains a multi-line string, which would change when it is moved",
                 RejectionCode.FUNCTION,
             )
-    if (reason := recursion.refusal(code.index, node)) is not None:
+    if (reason := recursion.rejection_of(code.index, node)) is not None:
         return reason
     if not code.is_alone_on_line(node):
         return Rejection(f"`{unit.name}` shares its lines with other code", RejectionCode.FUNCTION)

@@ -18,7 +18,7 @@ def own_calls(node: ast.FunctionDef) -> list[ast.Call]:
     return [call for call in calls if isinstance(call.func, ast.Name) and call.func.id == node.name]
 
 
-def refusal(index: FileIndex, node: ast.FunctionDef) -> Rejection | None:
+def rejection_of(index: FileIndex, node: ast.FunctionDef) -> Rejection | None:
     """The reason why a recursive function cannot become a module; None if it can, or is not recursive.
 
     Followed are calls by plain names of functions of the same file.

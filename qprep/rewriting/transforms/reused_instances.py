@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
-from qprep.analysis.effects.class_replacement import is_sought
+from qprep.analysis.effects.class_replacement import is_changed
 from qprep.analysis.facts import MANY
 from qprep.analysis.places import Place
 from qprep.analysis.symbols.ast_utils import is_attribute_of, positional_parameters
@@ -251,7 +251,7 @@ def hold_module(scope: Scope, held: HeldFunction) -> Pieces | Rejection:
         constructor = parse_constructor(row[0].nn)
         known = scope.context.analysis.catalogue.nn_module(constructor.name)
         simple = known is not None and known.required == 0 and not row[0].drop
-        simple = simple and not is_sought(scope.context.touched, constructor.name)
+        simple = simple and not is_changed(scope.context.writes, constructor.name)
         if (
             simple
             and _names(scope, scope.node, held.name)

@@ -6,13 +6,13 @@ import ast
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
-from qprep.analysis.effects.attribute_writes import ANY
+from qprep.analysis.effects.write_records import UNKNOWN_ATTRIBUTE
 from qprep.analysis.places import Unit
 from qprep.analysis.symbols.ast_utils import is_class_of, last_name, walk
 from qprep.analysis.symbols.symbol_table import variants
 from qprep.analysis.values.abstract_values import ClassRef
 from qprep.foundation.findings import Rejection, RejectionCode
-from qprep.rewriting.safety.external_writes import is_touched
+from qprep.rewriting.safety.external_writes import is_written
 from qprep.rewriting.safety.introspection import class_values
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ DECORATOR = "builtins.staticmethod"
 _OF_CLASS = frozenset(("super", "__class__"))
 
 
-def refusal(context: RewriteContext, code: Code, unit: Unit, node: ast.FunctionDef) -> Rejection | None:
+def rejection_of(context: RewriteContext, code: Code, unit: Unit, node: ast.FunctionDef) -> Rejection | None:
     """The reason why a static method cannot become a module; None if it can."""
     owner, _, method = unit.name.rpartition(".")
     entry = code.index.classes.get(owner)
@@ -107,8 +107,8 @@ def _others(context: RewriteContext, unit: Unit, method: str) -> Iterator[str]:
         inherited = entry.methods if entry is not None and member != owner else ()
         if entry is None or method in names or method in inherited:
             yield f"{member.name}.{method}"
-    is_set = ANY in context.touched and not class_values(context).isdisjoint(context.family(holder))
-    if is_set or is_touched(context, holder, method):
+    is_set = UNKNOWN_ATTRIBUTE in context.writes and not class_values(context).isdisjoint(context.family(holder))
+    if is_set or is_written(context, holder, method):
         yield f"{owner.name}.{method}"
 
 
