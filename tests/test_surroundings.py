@@ -223,4 +223,4 @@ def test_the_hooks_hand_over_changed_files_and_say_so() -> None:
     for hook in hooks:
         assert hook.get("pass_filenames", True)
         assert hook["require_serial"]
-        assert "other files of the project" in hook["description"]
+        assert "the project's other files" in hook["description"]

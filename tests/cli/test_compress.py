@@ -168,8 +168,8 @@ def test_a_schedule_is_checked_without_training(run: Run, net: str, folder: Path
         "4 policies fit Sequential:",
         "  channels, epoch 0",
         "  StructureRemover, epoch 1",
-        "  fine, epochs 1 to 3, 3 of them",
-        "  decay, epochs 0 to 3, 4 of them",
+        "  fine, epochs 1 to 3 (3 epochs)",
+        "  decay, epochs 0 to 3 (4 epochs)",
         "with the current weights, 50.3% of them stay, and 70.2% of these are 0; multiply-accumulates: 1,664 of 3,328",
     ]
     by_steps = SCHEDULE.replace("starting_epoch: 1, ending_epoch: 4}", "steps: [2, 9]}", 1)

@@ -247,4 +247,4 @@ def test_islands_and_numbers_that_were_read_are_reported(tmp_path: Path) -> None
     report = write_onnx(Function(model), tmp_path / "model.onnx", (image(2, 4, 8, 8).abs(),))
     assert [each.operation for each in report.islands] == ["sort"]
     assert "test_onnx_forms.py:" in report.islands[0].where
-    assert any("bool in" in each and "keeps the example's number" in each for each in report.notes)
+    assert any("bool in" in each and "the file has the example's number" in each for each in report.notes)

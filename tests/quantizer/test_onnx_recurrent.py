@@ -75,7 +75,7 @@ def test_weights_are_stored_as_integers_and_the_batch_is_free(kind: Any, tmp_pat
     held = {each.name: each.data_type for each in stored if ".weight" in each.name and len(each.dims) == 2}
     assert list(held.values()) == [onnx.TensorProto.INT8] * 3
     assert report.free == {"x": {0: "batch", 1: "length"}}
-    assert any("slots inside are left out" in each for each in report.notes)
+    assert any("without the slots inside" in each for each in report.notes)
     assert set(report.notes) <= set(quantizer.notes)
     expected, found = quantizer.float_model(x), run(tmp_path / "model.onnx", x)
     assert snr(expected, found) > max(28, snr(expected, quantizer.convert()(x)))

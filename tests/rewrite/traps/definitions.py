@@ -266,7 +266,7 @@ IN_FUNCTIONS: tuple[Case, ...] = (
             "    return Net\n\n\n"
             "def example():\n    import torch\n\n    return make()(), (torch.randn(2, 4),)"
         ).removeprefix(HEADER),
-        "torch is imported only by the function",
+        "torch is imported inside the function",
     ),
     prepared(
         "class-in-a-function-with-another-torch",

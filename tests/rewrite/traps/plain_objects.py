@@ -151,7 +151,7 @@ PLAIN: tuple[Case, ...] = (
             _dist()
             + _net("self.dist = Dist(self.fc(x))\n        return self.dist.sample()", "self.dist = Dist(torch.ones(4))")
         ),
-        "before any module can lend it operations",
+        "before the object can use modules",
     ),
     prepared(
         "object-held", module(_CODER.format("") + _net("return self.coder.decode(self.fc(x))", "self.coder = Coder()"))
