@@ -27,6 +27,7 @@ from qprep.rewriting.imports import RUNTIME
 from qprep.rewriting.receiver_expression import Reached, reached
 from qprep.rewriting.rewrite_result import Declaration
 from qprep.rewriting.safety import observability as sharing_reasons
+from qprep.rewriting.safety.exclusive_branches import is_exclusive
 from qprep.rewriting.safety.mutation import made_at_end
 from qprep.rewriting.transforms.module_targets import is_literal
 
@@ -242,7 +243,7 @@ def hold_module(scope: Scope, held: HeldFunction) -> Pieces | Rejection:
         return Rejection(
             f"`{held.attribute}` may be a custom function, whose operations would stay in it", RejectionCode.MUTATION
         )
-    if (place := _other_value(scope.context, scope.unit, held.attribute)) is not None:
+    if (place := _other_value(scope, held)) is not None:
         where = f"{place.module}, line {place.line}"
         return Rejection(f"`{held.attribute}` may get a value that is not a module: {where}", RejectionCode.MUTATION)
     start, end = scope.code.span(scope.node)  # type: ignore[arg-type]
@@ -261,12 +262,14 @@ def hold_module(scope: Scope, held: HeldFunction) -> Pieces | Rejection:
     return (Piece(start, end, f"{scope.runtime('Function')}.wrap({scope.code.text[start:end]})"),)
 
 
-def _other_value(context: RewriteContext, unit: Unit, attribute: str) -> Place | None:
+def _other_value(scope: Scope, held: HeldFunction) -> Place | None:
     """The place at which a method gives the attribute a value that may not be a module, or may become one.
 
-    torch.nn.Module accepts no function under the name of a child.
+    torch.nn.Module accepts no function under the name of a child. A branch of __init__ that never runs together
+    with the place that becomes a module meets no child.
     """
-    for member in context.family(unit):
+    context, attribute = scope.context, held.attribute
+    for member in context.family(scope.unit):
         entry = context.project.class_node(member)
         table = context.analysis.attributes_of(member).names
         known = table[attribute].creations if attribute in table else {}
@@ -274,6 +277,8 @@ def _other_value(context: RewriteContext, unit: Unit, attribute: str) -> Place |
             for node in ast.walk(method):
                 value = _given_value(node, method, attribute)
                 if value is None or (isinstance(value, ast.Constant) and value.value is None):
+                    continue
+                if method.name == "__init__" and is_exclusive(method, value, scope.node):
                     continue
                 place = Place.of(member.module, value)
                 if not _is_or_becomes_module(context, place, known.get(place)):
