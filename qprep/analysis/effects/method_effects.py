@@ -62,11 +62,11 @@ def method(  # noqa: C901, PLR0912  (one branch a kind of method)
         if (replaced := replaced_by(search, given)) is not None:
             yield from replacements(search, node, replaced, f"calls `{name}`")
             return
-        names = search.names_of(given)
-        if isinstance(receiver, ast.Name) and search.is_own(receiver, scope) and names != [ANY_NAME]:
+        is_own = isinstance(receiver, ast.Name) and search.is_own(receiver, scope)
+        if is_own and isinstance(given, ast.Constant):
             return  # as by an assignment
         found = partial(search.modules, receiver, (Named, ClassObject, FunctionObject))
-        for text in names:
+        for text in search.names_of(given):
             yield from search.effect(EffectKind.SET, found, node, f"calls `{name}`", text)
     elif name == "set_submodule" and node.args:
         below = partial(_with_below, search, receiver)
