@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from qprep.analysis.effects import listed_children
 from qprep.analysis.effects.abstract_objects import NOTHING, ClassObject, ClassOf, FunctionObject, Named, References
-from qprep.analysis.effects.attribute_names import ANY_NAME, ANY_THAT_IS_THERE
+from qprep.analysis.effects.attribute_names import ANY_THAT_IS_THERE
 from qprep.analysis.effects.effect_kinds import Effect, EffectKind
 from qprep.analysis.effects.effect_search import EffectSearch, any_object
 from qprep.analysis.effects.item_effects import CONTAINER_METHODS, container_method, is_dictionary, may_be_modules

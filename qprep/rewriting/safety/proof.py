@@ -273,7 +273,9 @@ def _of_plain_copies(scope: Scope, name: str) -> Iterator[Doubt]:
         for ref in scope.context.project.classes_named(inside):
             entry = scope.context.project.class_node(ref)
             for method_name, method in entry.methods.items() if entry is not None else ():
-                yield from instance_uses.assigned_in_runs(scope.context, ref, method_name.partition(":")[0], method)
+                plain = method_name.partition(":")[0]
+                yield from instance_uses.assigned_in_runs(scope.context, ref, plain, method)
+                yield from instance_uses.identity_uses(scope.context, ref, plain, method)
 
 
 def _of_copies(scope: Scope, classes: Collection[str]) -> Iterator[Doubt]:
