@@ -16,6 +16,7 @@ from qprep.analysis.effects.abstract_objects import (
     FunctionObject,
     Held,
     Instance,
+    Made,
     Named,
     References,
 )
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
 
 # Methods of templates, which give a text that holds their arguments.
 _FILLS = frozenset(("__mod__", "format", "format_map", "safe_substitute", "substitute", "vformat"))
+_CONTAINERS = frozenset(("torch.nn.Sequential", "torch.nn.ModuleList", "torch.nn.ModuleDict"))
 _OF_TEXTS = frozenset(name for name in dir(str) if not name.startswith("_"))
 
 
@@ -169,6 +171,8 @@ def _may_hold_modules(points_to: PointsTo, base: Base) -> bool:
     match base:
         case Instance(cls=cls):
             return points_to.is_module(cls)
+        case Made(name=name):
+            return name in _CONTAINERS
         case Below(owner=Held(owner=ClassRef() as cls, attribute=str(attribute)) as held):
             return any(each.base != held for each in points_to.of_attribute(cls, attribute))
     return True

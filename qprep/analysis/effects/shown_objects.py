@@ -39,6 +39,11 @@ def has_own_text(points_to: PointsTo, base: object) -> bool:
     return any(not TEXT_METHODS.isdisjoint(points_to.project.methods(each) or ()) for each in bases)
 
 
+def is_module_of_torch(base: object) -> bool:
+    """True if an object is an instance of a class of torch.nn: its text names what it is made of."""
+    return isinstance(base, Made) and base.name.startswith("torch.nn.") and base.name.rpartition(".")[2][:1].isupper()
+
+
 def shown_objects(points_to: PointsTo, value: ast.expr, file: FileScopes) -> frozenset[Reference]:
     """The modules, and objects with a text of their own, whose text is part of that of a value.
 
@@ -51,7 +56,8 @@ def shown_objects(points_to: PointsTo, value: ast.expr, file: FileScopes) -> fro
     seen = set(waiting)
     while waiting:
         reference = waiting.pop()
-        if isinstance(reference.base, Instance | Below) and not any(map(_admits_values_alone, reference.tests)):
+        is_shown = isinstance(reference.base, Instance | Below) or is_module_of_torch(reference.base)
+        if is_shown and not any(map(_admits_values_alone, reference.tests)):
             found.add(reference)
         parts = _parts(points_to, reference) - seen
         seen |= parts

@@ -23,7 +23,7 @@ from qprep.foundation.catalogue.call_signature import parse_constructor
 from qprep.foundation.catalogue.module_attributes import NN_MODULE_ATTRIBUTES
 from qprep.rewriting import imports, owners
 from qprep.rewriting.rewrite_result import OWNER, Doubt
-from qprep.rewriting.safety import child_loops, instance_uses, nested_paths
+from qprep.rewriting.safety import child_loops, instance_uses, nested_paths, padded_positions
 from qprep.rewriting.safety.observability import holds_no_state, made_of
 
 if TYPE_CHECKING:
@@ -208,6 +208,7 @@ def _of_compound(scope: Scope, table: EffectTable, site: object) -> Iterator[Dou
         for effect in table.children.on_parts(family, site.classes, part):
             if effect.kind in kinds:
                 yield _doubt(effect, "the parts of the module")
+    yield from padded_positions.doubts(scope.context, site.classes)
 
 
 def _family_around(scope: Scope) -> Collection[ClassRef]:
