@@ -40,8 +40,12 @@ def example():
     return Net(), (torch.randn(2, 4),)
 """
 _BLOCKS = {
-    "detached": "y = x if self.state is None else x + self.state\n        self.state = y.detach() * 0.5\n        return y",
-    "annotated": "y = x if self.state is None else x + self.state\n        self.state: torch.Tensor = y\n        return y * 2",
+    "detached": (
+        "y = x if self.state is None else x + self.state\n        self.state = y.detach() * 0.5\n        return y"
+    ),
+    "annotated": (
+        "y = x if self.state is None else x + self.state\n        self.state: torch.Tensor = y\n        return y * 2"
+    ),
     "by text": 'y = x + getattr(self, "memory", 0)\n        setattr(self, "memory", y)\n        return y',
     "own method": 'y = x + getattr(self, "memory", 0)\n        self.__setattr__("memory", y)\n        return y',
     "two targets": "y = x if self.state is None else x + self.state\n        z = self.state = y * 2\n        return z",

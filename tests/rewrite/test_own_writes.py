@@ -103,3 +103,55 @@ def example():
     result = fix(write(tmp_path / "after", files), write=True)
     assert differences(observe(tmp_path / "before"), observe(tmp_path / "after")) == []
     assert [finding.code for finding in result.remaining] == ["QP303"]
+
+
+_CHANGED = """
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.fc = nn.Linear(4, 4)
+        self.act = nn.LeakyReLU()
+        {made}
+
+    def change(self):
+        {later}
+        return self
+
+    def forward(self, x):
+        return self.act(self.fc(self.act(x - 1)) - 0.5)
+
+
+def example():
+    return Net().change(), (torch.randn(2, 4),)
+"""
+_CHANGES = {
+    "getattr": 'getattr(self, "act").negative_slope = 0.9',
+    "getattr in a loop": 'for name in ("act", "fc"):\n            getattr(self, name).forward = torch.tanh',
+    "hook in a loop": (
+        'for name in ("act",):\n            m = getattr(self, name)\n'
+        "            m.register_forward_hook(lambda m, a, o: o * 2)"
+    ),
+    "setattr": 'for name in ("act",):\n            setattr(getattr(self, name), "forward", torch.tanh)',
+    "class": 'for name in ("act",):\n            getattr(self, name).__class__ = nn.Tanh',
+    "dictionary": 'vars(getattr(self, "act")).update(negative_slope=0.9)',
+    "own __getattr__": 'self.__getattr__("act").negative_slope = 0.9',
+    "inherited __getattr__": 'super().__getattr__("act").negative_slope = 0.9',
+    "get_submodule": 'self.get_submodule("act").negative_slope = 0.9',
+    "table": 'getattr(self, "_modules")["act"] = nn.Tanh()',
+    "table in a variable": (
+        'm = getattr(self, "_modules")\n        for name in ("act",):\n            m[name] = nn.Tanh()'
+    ),
+    "table of object": 'object.__getattribute__(self, "_modules")["act"] = nn.Tanh()',
+}
+
+
+@pytest.mark.parametrize("place", ["made", "later"])
+@pytest.mark.parametrize("code", _CHANGES.values(), ids=_CHANGES.keys())
+def test_a_change_by_name_reaches_every_call(code: str, place: str, tmp_path: Path) -> None:
+    source = _CHANGED.format(**{"made": "pass", "later": "pass", place: code})
+    files = {"model.py": module(source)}
+    write(tmp_path / "before", files)
+    fix(write(tmp_path / "after", files), write=True)
+    before, after = observe(tmp_path / "before"), observe(tmp_path / "after")
+    assert before.runs["eval"].tensors, before.runs["eval"].error
+    assert differences(before, after) == []
