@@ -7,7 +7,7 @@ import re
 from typing import TYPE_CHECKING
 
 from qprep.analysis.facts import UnregisteredLayers
-from qprep.analysis.symbols.ast_utils import is_attribute_of, last_name, positional_parameters, walk
+from qprep.analysis.symbols.ast_utils import argument_values, is_attribute_of, last_name, positional_parameters, walk
 from qprep.analysis.values.abstract_values import (
     ClassRef,
     External,
@@ -154,7 +154,7 @@ class _Held:
 
     def is_given(self, call: ast.Call) -> bool:
         """True if a call is given one of the names, or something made of it."""
-        return any(map(self.within, (*call.args, *(keyword.value for keyword in call.keywords))))
+        return any(map(self.within, argument_values(call)))
 
     def within(self, node: ast.AST) -> bool:
         """True if one of the names stands somewhere in an expression."""

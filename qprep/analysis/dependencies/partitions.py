@@ -17,6 +17,7 @@ from pathlib import Path
 from qprep.analysis.effects.write_records import ExternalWrite
 from qprep.analysis.symbols.module_resolver import MAX_PARTS
 from qprep.analysis.symbols.module_summary import Outline
+from qprep.foundation.disjoint_sets import DisjointSets
 
 UNIT_BYTES = 1_000_000  # small groups share a unit of about this much source, so that what they all use is read once
 # Bases of classes that are no modules, as far as a name can tell.
@@ -189,27 +190,20 @@ def parts(given: Mapping[str, Path], divided: Sequence[PartitionUnit]) -> tuple[
 
 def _joined(outlines: Outlines) -> dict[str, str]:
     """The first module of each module's group."""
-    leader = {name: name for name in outlines.given}
-
-    def lead(name: str) -> str:
-        while leader[name] != name:
-            leader[name] = name = leader[leader[name]]
-        return name
-
+    groups = DisjointSets(outlines.given)
     waiting = [name for name in outlines.given if (found := outlines.get(name)) is not None and not found.is_glue]
     done = set(waiting)
     below: dict[str, list[str]] = {}
     while waiting:
         name = waiting.pop()
         for other in _wanted(name, outlines, below):
-            if other not in leader:
+            if other not in groups:
                 continue
-            first, second = sorted((lead(name), lead(other)))
-            leader[second] = first
+            groups.merge(*sorted((groups.leader(name), groups.leader(other))))
             if other not in done:  # it computes a value out of what it imports
                 done.add(other)
                 waiting.append(other)
-    return {name: lead(name) for name in outlines.given}
+    return groups.leaders()
 
 
 def _wanted(name: str, outlines: Outlines, below: dict[str, list[str]]) -> Iterator[str]:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from qprep.analysis.effects.abstract_objects import Instance
 from qprep.analysis.effects.call_uses import Derived
 from qprep.analysis.effects.lexical_scopes import is_super
-from qprep.analysis.symbols.ast_utils import dotted_text
+from qprep.analysis.symbols.ast_utils import argument_values, dotted_text
 from qprep.analysis.values.abstract_values import External
 
 if TYPE_CHECKING:
@@ -142,4 +142,4 @@ def _packages_of(callee: ast.expr, scope: LexicalScope, *, is_made: bool = False
 
 def _arguments(call: ast.Call, file: FileScopes) -> Iterator[tuple[ast.expr, LexicalScope]]:
     scope = file.scope_of(call)
-    yield from ((value, scope) for value in (*call.args, *(keyword.value for keyword in call.keywords)))
+    yield from ((value, scope) for value in argument_values(call))

@@ -28,6 +28,7 @@ from qprep.analysis.interpreter.global_names import GlobalNames
 from qprep.analysis.interpreter.protocol import Analysis
 from qprep.analysis.interpreter.statements import run_block
 from qprep.analysis.places import Place, Unit
+from qprep.analysis.symbols.ast_utils import dotted_root
 from qprep.analysis.symbols.function_modules import is_function_like
 from qprep.analysis.symbols.own_uses import OwnUses
 from qprep.analysis.values import allocation_sites
@@ -204,10 +205,7 @@ class ProjectAnalysis(Analysis):
 
     def name_kind(self, frame: Frame, node: ast.expr) -> Kind:
         """The kind of a name or dotted name; anything else is unknown."""
-        root = node
-        while isinstance(root, ast.Attribute):
-            root = root.value
-        return self.evaluate(frame, node) if isinstance(root, ast.Name) else UNKNOWN
+        return self.evaluate(frame, node) if isinstance(dotted_root(node), ast.Name) else UNKNOWN
 
     def annotated(self, index: FileIndex, node: ast.expr) -> Kind | None:
         """The kind that an annotation promises."""
