@@ -10,6 +10,7 @@ from qprep.analysis.places import Place, Unit
 
 if TYPE_CHECKING:
     from qprep.analysis.values.abstract_values import ClassRef
+    from qprep.analysis.values.access_paths import AccessPath
     from qprep.foundation.catalogue.lookup import Spelling
     from qprep.foundation.catalogue.op import Op
 
@@ -51,7 +52,7 @@ class ModuleCall:
     place: Place
     unit: Unit
     function: str
-    path: str  # "relu", "block.act", "layers[*]"
+    path: AccessPath  # relu, block.act, layers[*]
     classes: set[str] = field(default_factory=set)  # what the module may be: "torch.nn.ReLU", "pkg.mod.Block", "?"
     count: int = 1  # runs of this call for one instance
     again: bool = False  # another call on the same path ran the same instance before

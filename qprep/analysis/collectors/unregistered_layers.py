@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import re
 from typing import TYPE_CHECKING
 
 from qprep.analysis.facts import UnregisteredLayers
@@ -30,7 +29,7 @@ _GROWING = frozenset(("append", "extend", "insert", "update", "setdefault"))
 def find_unregistered(analysis: Analysis) -> None:
     """Add to the facts where an attribute gets its layers, if a forward runs them and nothing registers them."""
     for call in list(analysis.facts.calls.values()):
-        attribute = re.split(r"[.\[]", call.path, maxsplit=1)[0]
+        attribute = call.path.root
         ref = ClassRef(call.unit.module, call.unit.name)
         if not call.unit.is_class or analysis.project.class_outline(ref) is None:
             continue

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from qprep.analysis.interpreter.argument_binding import bind
 from qprep.analysis.interpreter.arguments import Callee
 from qprep.analysis.interpreter.environment import CallSummary, Frame
-from qprep.analysis.values import allocation_sites
+from qprep.analysis.values import call_sensitivity
 from qprep.analysis.values.abstract_values import NONE, UNKNOWN, NameScope
 from qprep.analysis.values.path_events import FunctionCalled, OperationCounted, OperationRan
 
@@ -41,7 +41,7 @@ def call(analysis: Analysis, frame: Frame, node: ast.Call, closure: Closure, arg
         for place, (unit, function) in home.callers.items():
             analysis.note_callee(place, unit, function, home.unit)
         home.callers.clear()
-    return analysis.at_call_site(frame, node, known.returned, allocation_sites.made_in(home.index.name, closure.node))
+    return analysis.at_call_site(frame, node, known.returned, call_sensitivity.made_in(home.index.name, closure.node))
 
 
 def note_maker(frame: Frame, node: ast.Call, closure: Closure) -> None:

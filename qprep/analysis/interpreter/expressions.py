@@ -185,9 +185,9 @@ def _module_item(analysis: Analysis, frame: Frame, value: Module, node: ast.expr
     if value.path is None:
         return aliasing.item_of_common(value, item, ast.unparse(node))
     if isinstance(node, ast.Slice):
-        path = f"{value.path}[{ast.unparse(node)}]"
-        return Module(External("torch.nn.Sequential"), path, None, rooted(item, f"{path}[*]"), value.loops)
-    return selected(rooted(item, f"{value.path}[*]"), node, frame, value.loops)
+        path = value.path.item(ast.unparse(node))
+        return Module(External("torch.nn.Sequential"), path, None, rooted(item, path.any_item), value.loops)
+    return selected(rooted(item, value.path.any_item), node, frame, value.loops)
 
 
 def _call(analysis: Analysis, frame: Frame, node: ast.Call) -> Kind:

@@ -31,7 +31,7 @@ from qprep.analysis.places import Place, Unit
 from qprep.analysis.symbols.ast_utils import dotted_root
 from qprep.analysis.symbols.function_modules import is_function_like
 from qprep.analysis.symbols.own_uses import OwnUses
-from qprep.analysis.values import allocation_sites
+from qprep.analysis.values import call_sensitivity
 from qprep.analysis.values.abstract_values import (
     UNKNOWN,
     ClassRef,
@@ -44,6 +44,7 @@ from qprep.analysis.values.abstract_values import (
     modules_of,
     options,
 )
+from qprep.analysis.values.access_paths import SELF
 from qprep.analysis.values.path_events import TOTAL, OperationRan
 from qprep.foundation.catalogue.lookup import load
 from qprep.foundation.catalogue.op import Op, OpClass
@@ -53,6 +54,8 @@ if TYPE_CHECKING:
 
     from qprep.analysis.symbols.module_resolver import Project
     from qprep.analysis.symbols.symbol_table import FileIndex
+    from qprep.analysis.values.access_paths import AccessPath
+    from qprep.analysis.values.allocation_sites import AllocationSite, Origin
     from qprep.foundation.catalogue.lookup import Spelling
 
 
@@ -69,7 +72,7 @@ class ProjectAnalysis(Analysis):
         self.proven: frozenset[Place] = frozenset()  # where a run of a model saw an operation on activations
         self.walked: dict[tuple[str, int, int], set[ClassRef]] = {}  # calls of children(): of which classes
         self.nested: set[ClassRef] = set()  # classes that other modules make instances of
-        self.runs: dict[ClassRef, frozenset[str]] = {}  # what a forward calls, by path
+        self.runs: dict[ClassRef, frozenset[AccessPath]] = {}  # what a forward calls, by path
         self.passed: dict[ClassRef, dict[int | str, Kind]] = {}  # to constructors, by position or keyword
         self.looked_for: set[ClassRef] = set()  # classes whose makers were evaluated
         self.called: dict[str, list[str]] | None = None  # the files that call something of a name, once they are read
@@ -258,7 +261,7 @@ class ProjectAnalysis(Analysis):
         if table is None:
             table = self._attributes[ref] = Attributes()
             if self.is_module(ref):
-                self.build(Module(ref, ""))
+                self.build(Module(ref, SELF))
         return table
 
     def build(self, instance: Module | Object) -> None:
@@ -301,7 +304,7 @@ class ProjectAnalysis(Analysis):
         if frame is not None:
             self.summary(frame, ref, Arguments(), recording=False)
 
-    def origin(self, frame: Frame, node: ast.expr) -> str | None:
+    def origin(self, frame: Frame, node: ast.expr) -> AllocationSite | None:
         """The place that makes exactly one instance; None in a loop, which makes many."""
         return aliasing.origin_of(frame, node)
 
@@ -333,7 +336,7 @@ class ProjectAnalysis(Analysis):
         """Call a method of a class, or of an object that is not a module: what it runs, nothing there can own."""
         return project_calls.call_beside(self, frame, ref, arguments)
 
-    def at_call_site(self, frame: Frame, node: ast.Call, kind: Kind, made: allocation_sites.Made) -> Kind:
+    def at_call_site(self, frame: Frame, node: ast.Call, kind: Kind, made: call_sensitivity.Made) -> Kind:
         """The result of a call with an allocation site of this call for each module that the callee allocated."""
         return project_calls.at_call_site(self, frame, node, kind, made)
 
@@ -409,8 +412,8 @@ class ProjectAnalysis(Analysis):
         self,
         frame: Frame,
         node: ast.Call | ast.Attribute,
-        identity: str,
-        path: str,
+        identity: Origin,
+        path: AccessPath,
         loops: frozenset[int],
         classes: set[str],
     ) -> ModuleCall | None:

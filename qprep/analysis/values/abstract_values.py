@@ -7,11 +7,15 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from qprep.analysis.values.allocation_sites import AllocationSite
+
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
     from qprep.analysis.places import Place, Unit
     from qprep.analysis.symbols.symbol_table import FileIndex
+    from qprep.analysis.values.access_paths import AccessPath
+    from qprep.analysis.values.allocation_sites import Origin
 
 FLOAT, INTEGER, ANY = "f", "i", "?"
 
@@ -193,17 +197,27 @@ class Module(Kind):
     """An nn.Module instance.
 
     cls     ClassRef, External ("torch.nn.ReLU") or None if unknown
-    path    how the analysed object reaches it: "" is self, "relu", "block.conv", "layers[*]"; None: not through self
+    path    how the analysed object reaches it: `relu`, `block.conv`, `layers[*]`; None: not through self
     origin  where the instance was made, when one place makes exactly one instance
     item    what iterating or indexing it gives
     loops   the loops whose variable selects it: a fresh instance in each iteration
     """
 
     cls: Kind | None
-    path: str | None = None
-    origin: str | None = None
+    path: AccessPath | None = None
+    origin: Origin | None = None
     item: Kind | None = None
     loops: frozenset[int] = frozenset()
+
+    @property
+    def is_self(self) -> bool:
+        """True for the analysed object itself."""
+        return self.path is not None and not self.path
+
+    @property
+    def is_common(self) -> bool:
+        """True if the instance is made once, whatever takes it."""
+        return self.cls is not None and isinstance(self.origin, AllocationSite) and self.origin.is_common
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,7 +278,6 @@ OTHER = Plain("other")
 
 MAX_OPTIONS = 24
 """Alternatives of one value before it counts as unknown: precision is lost, soundness is not."""
-COMMON = "common "  # begins the origin of a module that a file, a class or the default of a parameter holds
 
 
 def options(kind: Kind) -> Collection[Kind]:

@@ -39,7 +39,7 @@ def held_calls(code: Code, site: Site, facts: Facts) -> tuple[Range, ...]:
     """The calls of a held function, as far as they are in the file that holds it."""
     if not isinstance(site, HeldFunction):
         return ()
-    calls = [call.place for call in facts.calls.values() if call.path == site.attribute]
+    calls = [call.place for call in facts.calls.values() if str(call.path) == site.attribute]
     return tuple(_range(code.source, place) for place in calls if place.module == code.module)
 
 

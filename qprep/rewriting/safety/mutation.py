@@ -91,7 +91,7 @@ def made_at_end(scope: Scope, call: ModuleCall, where: Reached, creations: list[
         return Rejection(
             f"`{attribute}` is set or changed outside the class, perhaps on this instance", RejectionCode.MUTATION
         )
-    for owner, name in nested_paths.steps(scope.context, scope.unit, attribute, where.under):
+    for owner, name in nested_paths.owners(scope.context, scope.unit, where.path):
         made = nested_paths.made(scope.context, owner, name)
         rejection = changed_attribute(scope.context, owner, name, made, is_built=True)
         if rejection is not None:

@@ -227,12 +227,12 @@ def _of_instances(scope: Scope, table: EffectTable, site: object) -> Iterator[Do
     if isinstance(site, ModuleCall):
         if not any(declaration.name for declaration in scope.declarations):
             return  # the module stays one: what it calls gets an instance for each call
-        attribute = re.split(r"[.\[(]", site.path)[0]
+        attribute = site.path.root
         content = list(_content(scope, {part for cls in site.classes for part in made_of(scope.context, cls)}))
         family = scope.context.family(scope.unit)
         for effect in table.on_held(family, attribute, content):
             yield _doubt(effect, f"`{attribute}`")
-        for owner, name in nested_paths.steps(scope.context, scope.unit, attribute, site.path[len(attribute) :]):
+        for owner, name in nested_paths.owners(scope.context, scope.unit, site.path):
             for effect in table.on_held(scope.context.family(owner), name, content):
                 yield _doubt(effect, f"`{name}`")
         yield from instance_uses.comparisons(scope.context, family, attribute)

@@ -49,7 +49,7 @@ def separate_call(scope: Scope, call: ModuleCall) -> Pieces | Rejection:
     if isinstance(scope.node, ast.Attribute):
         return _renew_within(scope, call, scope.node.value)
     func = scope.call().func
-    if call.path.endswith("()") and isinstance(func, ast.Attribute):
+    if call.path.is_method_result and isinstance(func, ast.Attribute):
         return _renew_within(scope, call, func.value)
     return _separate(scope, call, reached(scope, call))
 
