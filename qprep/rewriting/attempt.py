@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from qprep.analysis.facts import HelperCall, OpSite
 from qprep.analysis.symbols.ast_utils import positional_parameters
+from qprep.analysis.symbols.definition_names import DefinitionName
 from qprep.foundation.findings import Applicability, Rejection, RejectionCode
 from qprep.rewriting import fstrings, owners, plain_objects
 from qprep.rewriting.composed_edits import Piece, closing, opening, overlaps
@@ -52,7 +53,7 @@ class Attempts:
             return Rejection(
                 f"`{site.unit.name}` is not an nn.Module, so it cannot hold a module", RejectionCode.CLASS_SHAPE
             )
-        method = site.function.rpartition(".")[2]
+        method = DefinitionName.parse(site.function).key
         if (rejection := owners.method_rejection(self.context, site.unit, method)) is not None:
             return rejection
         owner = self._owners.owner_name(code, node, site.unit)

@@ -10,8 +10,8 @@ from qprep.analysis.facts import HeldFunction
 from qprep.analysis.interpreter import instances, registered_functions
 from qprep.analysis.interpreter.attribute_table import Creation
 from qprep.analysis.interpreter.environment import rooted
+from qprep.analysis.symbols.definition_names import variants
 from qprep.analysis.symbols.parameter_names import PARAMETER_NAMES
-from qprep.analysis.symbols.symbol_table import variants
 from qprep.analysis.values.abstract_values import (
     INT,
     OTHER,

@@ -11,6 +11,7 @@ from qprep.analysis.interpreter import attributes
 from qprep.analysis.interpreter.conditions import exclude_each_other
 from qprep.analysis.interpreter.environment import Counts
 from qprep.analysis.places import Place, Unit
+from qprep.analysis.symbols.definition_names import DefinitionName, plain_name
 from qprep.analysis.symbols.forward_methods import quantizes_itself
 from qprep.analysis.values import path_overlap
 from qprep.analysis.values.abstract_values import FunctionRef, Module, join_all, options
@@ -51,7 +52,7 @@ def beside_forward(analysis: Analysis, cls: ClassRef) -> Iterator[FunctionRef]:
     entry = analysis.project.class_node(cls)
     for name, node in entry.methods.items() if entry is not None else ():
         own = f"{cls.name}.{name}"
-        if name.startswith("_") or ":" in name or name == "forward" or (cls.module, own) in analysis.ran:
+        if name.startswith("_") or plain_name(name) != name or name == "forward" or (cls.module, own) in analysis.ran:
             continue
         takes = len([*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]) > 1
         if takes and _NOT_CALLED_ON_SELF.isdisjoint(analysis.decorators(cls.module, node)):
@@ -190,7 +191,7 @@ def _settle_counts(facts: Facts, counts: Counts) -> None:
             helper = facts.helpers[event.place]
             helper.count = max(helper.count, times)
         elif isinstance(event, MethodEntered):
-            key = (Unit(event.module, event.function.rpartition(".")[0], True), event.function)
+            key = (Unit(event.module, DefinitionName.parse(event.function).owner, True), event.function)
             facts.entered[key] = max(facts.entered.get(key, 0), times)
 
 

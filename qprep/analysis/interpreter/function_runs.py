@@ -14,6 +14,7 @@ from qprep.analysis.interpreter.class_scopes import ClassScopes
 from qprep.analysis.interpreter.environment import NOTHING, CallSummary, Frame
 from qprep.analysis.interpreter.protocol import Analysis
 from qprep.analysis.places import Unit
+from qprep.analysis.symbols.definition_names import DefinitionName
 from qprep.analysis.values.abstract_values import (
     NONE,
     ClassRef,
@@ -78,7 +79,7 @@ class FunctionRuns:
             analysis.recursive.add((ref.module, ref.name))  # inside itself, whatever its arguments are
         if self._active[ref.module, ref.name] >= MAX_RECURSION:
             return NOTHING
-        owner = ref.name.rpartition(".")[0]
+        owner = DefinitionName.parse(ref.name).owner
         cls = ClassRef(ref.module, owner) if owner else None
         is_static = "builtins.staticmethod" in analysis.decorators(ref.module, node) if owner else False
         is_entry = (root and not called_only) or arguments is None

@@ -14,6 +14,7 @@ from qprep.analysis.interpreter.entry_points import finish_root, note_module_cal
 from qprep.analysis.interpreter.environment import CallSummary, Frame
 from qprep.analysis.interpreter.protocol import Analysis
 from qprep.analysis.places import Unit
+from qprep.analysis.symbols.definition_names import DefinitionName
 from qprep.analysis.values import call_sensitivity
 from qprep.analysis.values.abstract_values import (
     ClassRef,
@@ -55,7 +56,7 @@ def call_function(analysis: Analysis, frame: Frame, node: ast.Call, ref: Functio
             and bound.path is not None
             and not _is_renewed(analysis, frame, bound.path)
         ):
-            path = bound.path.method_result(ref.name.rpartition(".")[2])
+            path = bound.path.method_result(DefinitionName.parse(ref.name).key)
             note_module_call(analysis, frame, node, path, path, bound.loops, {analysis.class_name(bound)})
         ref = FunctionRef(ref.module, ref.name, Module(bound.cls, SELF, None, bound.item))
     summary = analysis.summary(

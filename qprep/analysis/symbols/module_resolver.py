@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from qprep.analysis.symbols.ast_utils import dotted_text
 from qprep.analysis.symbols.bound_in_text import BoundNames
+from qprep.analysis.symbols.definition_names import DefinitionName, plain_name, variants
 from qprep.analysis.symbols.import_links import OWN_PACKAGE, ImportLinks, module_name
 from qprep.analysis.symbols.module_summary import surface_of
 from qprep.analysis.symbols.parse_cache import Mark, ParsedFiles
-from qprep.analysis.symbols.symbol_table import ClassNode, FileIndex, variants
+from qprep.analysis.symbols.symbol_table import ClassNode, FileIndex
 from qprep.analysis.values.abstract_values import ClassRef, External, FunctionRef, Kind, join_all, options
 
 if TYPE_CHECKING:
@@ -320,7 +321,7 @@ class Project:
         """The names that a module binds, without what tells several definitions apart."""
         if module not in self._given:
             names = (*surface.imports, *surface.classes, *surface.functions, *surface.values)
-            self._given[module] = frozenset(name.partition(":")[0].partition(".")[0] for name in names)
+            self._given[module] = frozenset(plain_name(name).partition(".")[0] for name in names)
         return self._given[module]
 
     def _bound_names(self, module: str) -> BoundNames | None:
@@ -372,8 +373,8 @@ class Project:
             return None
         if ref.name in index.functions:
             return index.functions[ref.name]
-        owner, _, method = ref.name.rpartition(".")
-        return index.classes[owner].methods.get(method) if owner in index.classes else None
+        name = DefinitionName.parse(ref.name)
+        return index.classes[name.owner].methods.get(name.key) if name.owner in index.classes else None
 
     def expression_name(self, index: FileIndex, node: ast.expr) -> str | None:
         """The dotted name of a Name or Attribute chain, seen from the top level of a file."""

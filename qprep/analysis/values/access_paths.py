@@ -26,7 +26,7 @@ class Item(NamedTuple):
 
 
 class MethodResult(NamedTuple):
-    """The step to what a method runs, which stands for the module."""
+    """The step to the operations of a method: they run as one module would."""
 
     method: str
 
@@ -111,7 +111,7 @@ class AccessPath(NamedTuple):
 
     @property
     def may_be_many(self) -> bool:
-        """True if an index stands for several items: any, or a multiple of a variable."""
+        """True if an index may mean several items: any, or a multiple of a variable."""
         return any(isinstance(step, Item) and "*" in step.text for step in self.steps)
 
     @property

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class CodePosition(NamedTuple):
-    """Where an expression begins."""
+    """The start of an expression in a file."""
 
     module: str
     line: int

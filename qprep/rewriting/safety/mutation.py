@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from qprep.analysis.effects.class_replacement import is_replaced, replaced
 from qprep.analysis.effects.write_records import ClassPattern, SelectedBy, value_mutation
 from qprep.analysis.symbols.ast_utils import is_attribute_of, positional_parameters
+from qprep.analysis.symbols.definition_names import DefinitionName
 from qprep.analysis.symbols.parameter_names import LOOKING, PARAMETER_NAMES
 from qprep.analysis.values.abstract_values import ClassRef
 from qprep.foundation.findings import Rejection, RejectionCode
@@ -52,7 +53,7 @@ class Change:
     @property
     def reason(self) -> str:
         """The name of the mutation in a reason."""
-        return f"in `{self.member.name.rpartition('.')[2]}.{self.method}`"
+        return f"in `{DefinitionName.parse(self.member.name).key}.{self.method}`"
 
 
 def _changes(context: RewriteContext, unit: Unit, attribute: str, made: Iterable[Place]) -> tuple[Change, ...]:
@@ -121,7 +122,7 @@ def made_at_end(scope: Scope, call: ModuleCall, where: Reached, creations: list[
     walker = walker or met_at_construction(scope.context, unit, call.classes)
     if not found and not where.under and walker is None:
         return False
-    method = call.function.rpartition(".")[2]
+    method = DefinitionName.parse(call.function).key
     code = scope.context.code(unit.module)
     waits = (
         len(creations) == 1

@@ -18,6 +18,7 @@ from qprep.analysis.effects.own_operations import method_names
 from qprep.analysis.facts import Compound, HeldFunction, ModuleCall, OpSite, Sharing
 from qprep.analysis.places import Unit
 from qprep.analysis.symbols.ast_utils import last_name
+from qprep.analysis.symbols.definition_names import DefinitionName, plain_name
 from qprep.analysis.values.abstract_values import ClassRef, modules_of
 from qprep.foundation.catalogue.call_signature import parse_constructor
 from qprep.foundation.catalogue.module_attributes import NN_MODULE_ATTRIBUTES
@@ -255,7 +256,7 @@ def _of_instances(scope: Scope, table: EffectTable, site: object) -> Iterator[Do
 
 def _holders(scope: Scope, site: Sharing) -> Collection[ClassRef]:
     """The classes whose instances may hold the new module: that of the method, or any where a function makes it."""
-    project, cls = scope.context.project, site.function.rpartition(".")[0]
+    project, cls = scope.context.project, DefinitionName.parse(site.function).owner
     if project.class_node(ClassRef(scope.code.module, cls)) is not None:
         return scope.context.family(Unit(scope.code.module, cls, True))
     return _all_classes(scope)
@@ -273,7 +274,7 @@ def _of_plain_copies(scope: Scope, name: str) -> Iterator[Doubt]:
         for ref in scope.context.project.classes_named(inside):
             entry = scope.context.project.class_node(ref)
             for method_name, method in entry.methods.items() if entry is not None else ():
-                yield from instance_uses.assigned_in_runs(scope.context, ref, method_name.partition(":")[0], method)
+                yield from instance_uses.assigned_in_runs(scope.context, ref, plain_name(method_name), method)
 
 
 def _of_copies(scope: Scope, classes: Collection[str]) -> Iterator[Doubt]:
