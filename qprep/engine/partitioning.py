@@ -9,8 +9,9 @@ from typing import Protocol
 
 from qprep.analysis.dependencies.import_components import islands
 from qprep.analysis.dependencies.partitions import ALONE, UNIT_BYTES, Outlines, Partition, PartitionUnit, parts, units
-from qprep.analysis.symbols.module_resolver import ExternalModule, Project
+from qprep.analysis.symbols.module_resolver import Project
 from qprep.analysis.symbols.module_summary import Outline, read_outline
+from qprep.analysis.symbols.project_files import ExternalModule
 
 Outlining = Callable[[Iterable[Path]], Mapping[Path, Outline]]
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 from qprep.analysis.dependencies.partitions import Partition
 from qprep.analysis.inputs import Files, Setting
-from qprep.analysis.symbols.module_resolver import ExternalModule
 from qprep.analysis.symbols.parse_cache import ParsedFiles
+from qprep.analysis.symbols.project_files import ExternalModule
 from qprep.engine.execution import Attempt, Clock, attempt
 from qprep.engine.partitioning import Division
 from qprep.engine.process_pool import Pool

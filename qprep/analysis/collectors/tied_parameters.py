@@ -12,8 +12,9 @@ from qprep.analysis.interpreter.expressions import evaluate
 from qprep.analysis.places import Unit
 from qprep.analysis.symbols.ast_utils import positional_parameters, walk
 from qprep.analysis.symbols.parameter_names import PARAMETER_NAMES
-from qprep.analysis.values.abstract_values import PARAMETER, ClassRef, Module, NameScope, modules_of
+from qprep.analysis.values.abstract_values import PARAMETER, ClassRef, Module, modules_of
 from qprep.analysis.values.access_paths import SELF
+from qprep.analysis.values.closure_values import NameScope
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -18,7 +18,6 @@ from qprep.analysis.values.abstract_values import (
     PARAMETER,
     UNKNOWN,
     ClassRef,
-    Closure,
     External,
     FunctionRef,
     Kind,
@@ -33,6 +32,7 @@ from qprep.analysis.values.abstract_values import (
     options,
     tensor_of,
 )
+from qprep.analysis.values.closure_values import Closure
 
 if TYPE_CHECKING:
     from qprep.analysis.interpreter.environment import Frame

@@ -28,7 +28,6 @@ from qprep.analysis.values.abstract_values import (
     OTHER,
     UNKNOWN,
     ClassRef,
-    Closure,
     External,
     FunctionRef,
     InputPart,
@@ -48,6 +47,7 @@ from qprep.analysis.values.abstract_values import (
     options,
 )
 from qprep.analysis.values.access_paths import AccessPath
+from qprep.analysis.values.closure_values import Closure
 from qprep.foundation.catalogue.torch_ao import FUNCTIONAL, FUNCTIONAL_METHODS, eager_name
 
 if TYPE_CHECKING:

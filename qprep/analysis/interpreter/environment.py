@@ -8,19 +8,9 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from qprep.analysis.facts import MANY
 from qprep.analysis.places import Place, Unit
-from qprep.analysis.values.abstract_values import (
-    UNKNOWN,
-    Home,
-    Kind,
-    Mapping,
-    Module,
-    NameScope,
-    Sequence,
-    Union,
-    join,
-    join_all,
-)
+from qprep.analysis.values.abstract_values import UNKNOWN, Kind, Mapping, Module, Sequence, Union, join, join_all
 from qprep.analysis.values.allocation_sites import AllocationSite
+from qprep.analysis.values.closure_values import Home, NameScope
 from qprep.analysis.values.path_events import Event, InOneRound, ModuleRan, ModuleRanAt
 
 if TYPE_CHECKING:

@@ -20,7 +20,6 @@ from qprep.analysis.values.abstract_values import (
     PART,
     UNKNOWN,
     ClassRef,
-    Closure,
     External,
     FunctionRef,
     Kind,
@@ -33,6 +32,7 @@ from qprep.analysis.values.abstract_values import (
     options,
 )
 from qprep.analysis.values.access_paths import AccessPath
+from qprep.analysis.values.closure_values import Closure
 from qprep.analysis.values.path_events import CHILDREN
 from qprep.foundation.catalogue.torch_ao import FUNCTIONAL, STUBS, eager_name
 

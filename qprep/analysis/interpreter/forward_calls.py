@@ -18,11 +18,9 @@ from qprep.analysis.symbols.function_modules import is_function_like
 from qprep.analysis.values.abstract_values import (
     UNKNOWN,
     ClassRef,
-    Closure,
     FunctionRef,
     Kind,
     Module,
-    NameScope,
     Partial,
     Tensor,
     join_all,
@@ -30,6 +28,7 @@ from qprep.analysis.values.abstract_values import (
     options,
 )
 from qprep.analysis.values.access_paths import SELF
+from qprep.analysis.values.closure_values import Closure, NameScope
 
 
 def call_forward(analysis: Analysis, frame: Frame, module: Module, arguments: Arguments | None) -> Kind:

@@ -16,17 +16,9 @@ from qprep.analysis.interpreter.protocol import Analysis
 from qprep.analysis.places import Unit
 from qprep.analysis.symbols.definition_names import DefinitionName
 from qprep.analysis.values import call_sensitivity
-from qprep.analysis.values.abstract_values import (
-    ClassRef,
-    Closure,
-    FunctionRef,
-    Kind,
-    Module,
-    Object,
-    Tensor,
-    options,
-)
+from qprep.analysis.values.abstract_values import ClassRef, FunctionRef, Kind, Module, Object, Tensor, options
 from qprep.analysis.values.access_paths import SELF, AccessPath
+from qprep.analysis.values.closure_values import Closure
 from qprep.analysis.values.path_events import (
     TOTAL,
     ChildCalled,

@@ -46,6 +46,10 @@ class Analysis(Protocol):
     own_uses: dict[ast.FunctionDef, OwnUses]
     bound_names: dict[tuple[str, str], frozenset[str]]
 
+    def stop_runs(self) -> None:
+        """No function is running any more: an error ended the evaluation."""
+        ...
+
     def evaluate(self, frame: Frame, node: ast.expr) -> Kind:
         """The kind of an expression."""
         ...

@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 
 from qprep.analysis.effects import child_positions
 from qprep.analysis.interpreter import instances, narrowing
+from qprep.analysis.interpreter.assignments import assign
 from qprep.analysis.interpreter.conditions import branch
 from qprep.analysis.interpreter.environment import Counts, PathState
-from qprep.analysis.interpreter.expressions import assign, evaluate
+from qprep.analysis.interpreter.expressions import evaluate
 from qprep.analysis.interpreter.items import iterate
 from qprep.analysis.interpreter.tensor_arithmetic import augmented
-from qprep.analysis.values.abstract_values import UNKNOWN, ClassRef, Closure, Kind, Object, Sequence
+from qprep.analysis.values.abstract_values import UNKNOWN, ClassRef, Kind, Object, Sequence
+from qprep.analysis.values.closure_values import Closure
 from qprep.analysis.values.index_expressions import computed_indices, stride_of
 
 if TYPE_CHECKING:

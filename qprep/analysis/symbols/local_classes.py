@@ -6,7 +6,8 @@ import ast
 from typing import TYPE_CHECKING
 
 from qprep.analysis.symbols.definition_names import DefinitionName
-from qprep.analysis.values.abstract_values import UNKNOWN, NameScope
+from qprep.analysis.values.abstract_values import UNKNOWN
+from qprep.analysis.values.closure_values import NameScope
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -19,8 +19,9 @@ from typing import Any
 
 from qprep.analysis.dependencies.partitions import Around, Partition, PartitionUnit
 from qprep.analysis.effects.write_records import ExternalWrite
-from qprep.analysis.symbols.module_resolver import ExternalModule, Project
+from qprep.analysis.symbols.module_resolver import Project
 from qprep.analysis.symbols.module_summary import Outline, read_outline
+from qprep.analysis.symbols.project_files import ExternalModule
 from qprep.engine.config.settings import Settings, SettingsResolver
 from qprep.engine.incremental.cache_folder import CacheFolder
 from qprep.engine.incremental.plausible import are_plausible

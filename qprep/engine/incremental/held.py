@@ -9,9 +9,9 @@ from pathlib import Path
 
 from qprep.analysis.dependencies.partitions import PartitionUnit
 from qprep.analysis.inputs import Files
-from qprep.analysis.symbols.module_resolver import ExternalModule
 from qprep.analysis.symbols.module_summary import Outline
 from qprep.analysis.symbols.parse_cache import ParsedFiles
+from qprep.analysis.symbols.project_files import ExternalModule
 
 _Key = tuple[str, Path]
 

@@ -97,25 +97,8 @@ def made_at_end(scope: Scope, call: ModuleCall, where: Reached, creations: list[
         rejection = changed_attribute(scope.context, owner, name, made, is_built=True)
         if rejection is not None:
             return rejection
-    for place in places:
-        code = scope.context.code(place.module)
-        source = changed_source(scope.context, scope.unit, code.node(place) if code is not None else None)
-        if source is not None:
-            return source
-    if any(_may_be_replaced(scope.context, name) for name in call.classes):
-        return Rejection(
-            f"`{attribute}`, or a module in it, is replaced by code that selects its class, but not a second instance",
-            RejectionCode.MUTATION,
-        )
-    inside = [cls for name in call.classes for cls in made_of(scope.context, name)]
-    asked = sorted(child_loops.asked(scope.context, scope.unit))
-    read = (ClassPattern(name, SelectedBy.ATTRIBUTE) for name in asked)
-    met = next((each.name for each in read if any(_is_selected(scope.context, each, cls) for cls in inside)), None)
-    if met is not None:
-        return Rejection(
-            f"a loop reads `{met}`, of each child, and `{attribute}` has it: a second instance would be included",
-            RejectionCode.MUTATION,
-        )
+    if (rejection := _changed_with_others(scope, call, attribute, places)) is not None:
+        return rejection
     unit = creations[0].unit
     is_leaf = where.is_itself and all(is_one_operation(scope.context, name) for name in call.classes)
     walker = walked_at_construction(scope.context, unit, counted=is_leaf)
@@ -142,6 +125,30 @@ def made_at_end(scope: Scope, call: ModuleCall, where: Reached, creations: list[
     return waits or Rejection(
         f"`{attribute}` is changed after it is created, {found[0].reason}", RejectionCode.MUTATION
     )
+
+
+def _changed_with_others(scope: Scope, call: ModuleCall, attribute: str, places: list[Place]) -> Rejection | None:
+    """A rejection where code that changes several modules finds the first instance, but not a second one."""
+    for place in places:
+        code = scope.context.code(place.module)
+        source = changed_source(scope.context, scope.unit, code.node(place) if code is not None else None)
+        if source is not None:
+            return source
+    if any(_may_be_replaced(scope.context, name) for name in call.classes):
+        return Rejection(
+            f"`{attribute}`, or a module in it, is replaced by code that selects its class, but not a second instance",
+            RejectionCode.MUTATION,
+        )
+    inside = [cls for name in call.classes for cls in made_of(scope.context, name)]
+    asked = sorted(child_loops.asked(scope.context, scope.unit))
+    read = (ClassPattern(name, SelectedBy.ATTRIBUTE) for name in asked)
+    met = next((each.name for each in read if any(_is_selected(scope.context, each, cls) for cls in inside)), None)
+    if met is not None:
+        return Rejection(
+            f"a loop reads `{met}`, of each child, and `{attribute}` has it: a second instance would be included",
+            RejectionCode.MUTATION,
+        )
+    return None
 
 
 def _may_be_replaced(context: RewriteContext, name: str) -> bool:
