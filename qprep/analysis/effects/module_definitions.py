@@ -11,7 +11,6 @@ from qprep.analysis.effects.abstract_objects import (
     ChildName,
     ClassObject,
     FunctionObject,
-    GivenName,
     Named,
     Reference,
     References,
@@ -21,6 +20,7 @@ from qprep.analysis.effects.evaluation import Evaluation
 from qprep.analysis.effects.lexical_scopes import LexicalScope
 from qprep.analysis.effects.library_names import ANY_MODULE, ANY_OF_PACKAGE
 from qprep.analysis.effects.object_items import modules_below
+from qprep.analysis.effects.object_tests import GivenName
 from qprep.analysis.effects.reference_sets import as_bound, classes_of, union
 from qprep.analysis.effects.value_keys import VariableKey
 from qprep.analysis.symbols.definition_names import plain_name

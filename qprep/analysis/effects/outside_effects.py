@@ -14,16 +14,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from qprep.analysis.effects import silent_calls
-from qprep.analysis.effects.abstract_objects import (
-    Base,
-    ClassObject,
-    FunctionObject,
-    Instance,
-    Made,
-    Named,
-    Reference,
-    Test,
-)
+from qprep.analysis.effects.abstract_objects import Base, ClassObject, FunctionObject, Instance, Made, Named, Reference
 from qprep.analysis.effects.class_conditions import conditions, failing
 from qprep.analysis.effects.implicit_methods import (
     CONSTRUCTION,
@@ -32,6 +23,7 @@ from qprep.analysis.effects.implicit_methods import (
     methods_of_attribute,
     special_methods,
 )
+from qprep.analysis.effects.object_tests import Test
 from qprep.analysis.effects.outliving_values import leaves, outlives
 from qprep.analysis.effects.recursive_results import RecursiveResults
 from qprep.analysis.effects.silent_code import (
