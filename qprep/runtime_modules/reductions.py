@@ -29,6 +29,8 @@ class Sum(Operation):
         dim = self.dim if dim is None else dim
         keepdim = self.keepdim if keepdim is None else keepdim
         dtype = self.dtype if dtype is None else dtype
+        if dim is None and not keepdim:
+            return torch.sum(input, dtype=dtype)
         return torch.sum(input, dim, keepdim, dtype=dtype)
 
 
@@ -50,6 +52,8 @@ class Mean(Operation):
         dim = self.dim if dim is None else dim
         keepdim = self.keepdim if keepdim is None else keepdim
         dtype = self.dtype if dtype is None else dtype
+        if dim is None and not keepdim:
+            return torch.mean(input, dtype=dtype)
         return torch.mean(input, dim, keepdim, dtype=dtype)
 
 

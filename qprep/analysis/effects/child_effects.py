@@ -21,7 +21,7 @@ from qprep.analysis.effects.abstract_objects import (
 )
 from qprep.analysis.effects.child_visits import takers_of_originals
 from qprep.analysis.effects.class_facts import TORCH, ModuleClass
-from qprep.analysis.effects.effect_kinds import Effect, EffectKind
+from qprep.analysis.effects.effect_kinds import TRAINING, Effect, EffectKind
 from qprep.analysis.effects.effect_source import EffectSource
 from qprep.analysis.effects.library_names import MODULE_NAMES
 from qprep.analysis.effects.target_classes import TargetClasses
@@ -69,6 +69,21 @@ class ChildEffects:
         for meeting in self._meetings(child, is_marked, is_named, is_second):
             if meeting.is_any or any(self._targets.has_children_of(below, family) for below in meeting.below):
                 yield meeting.effect
+
+    def on_flag(self, family: Collection[ClassRef]) -> Iterator[Effect]:
+        """Effects that set the mode of an instance of a family alone, and so not that of its children."""
+        for effect in self._source.index.of(EffectKind.MODE):
+            if effect.attribute != TRAINING:
+                continue  # train() and eval() set the mode of the children as well
+            targets = self._source.targets_of(effect)
+            whole = {
+                each.base
+                for each in targets
+                if isinstance(each.base, Below) and not each.base.is_direct and not each.tests
+            }  # all modules below some object, the children included
+            roots = {base.owner for base in whole}
+            if any(self._targets.is_instance(each, family) for each in targets if each.base not in whole | roots):
+                yield effect
 
     def _meetings(self, child: ModuleClass, *flags: bool) -> list[_Meeting]:
         key = (child, *flags)

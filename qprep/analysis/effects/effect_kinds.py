@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from qprep.analysis.effects.function_handlers import Asked
 
 
+TRAINING = "training"
+"""The attribute of a module that `train` and `eval` set in it and in all modules below."""
+
+
 class EffectKind(Enum):
     """A kind of change of an object."""
 

@@ -20,6 +20,7 @@ from qprep.analysis.effects.abstract_objects import (
 )
 from qprep.analysis.effects.argument_reads import reads_arguments
 from qprep.analysis.effects.definitions import is_torch_container
+from qprep.analysis.effects.item_expressions import may_be_item
 from qprep.analysis.effects.made_subclasses import is_run_by_subclass
 from qprep.analysis.effects.text_sinks import is_shown
 from qprep.analysis.symbols.ast_utils import last_name
@@ -41,6 +42,9 @@ _SIGNATURE_PARTS = frozenset(
      "co_varnames"]
 )  # fmt: skip
 _ITERATES = frozenset(("enumerate", "iter", "len", "list", "map", "next", "reversed", "set", "sorted", "tuple", "zip"))
+# Expressions that are no object of a class of the project.
+_NEVER_OWN = (ast.Constant, ast.JoinedStr, ast.List, ast.Tuple, ast.Dict, ast.Set, ast.ListComp, ast.DictComp,
+              ast.SetComp, ast.GeneratorExp, ast.Compare, ast.Lambda)  # fmt: skip
 _JOINING = (ast.Add, ast.Mult)  # blocks + others, blocks * 2
 # Methods of these that go through the items, or give a new one a name or a place by their number.
 _CONTAINER_METHODS = frozenset(
@@ -200,9 +204,10 @@ def container_uses(file: FileScopes, points_to: PointsTo) -> Iterator[Exposure]:
     if not points_to.has_own_containers:
         return
     for node, value in _counted(file):
-        if isinstance(value, ast.Name | ast.Attribute) and not _is_self_or_list(value, file, points_to):
-            text = f"uses the items of `{ast.unparse(value)}`"
-            yield Exposure(partial(_contained, points_to, value, node, file), node, text)
+        if _is_no_own(value, file, points_to):
+            continue
+        text = f"uses the items of `{ast.unparse(value)}`"
+        yield Exposure(partial(_contained, points_to, value, node, file), node, text)
 
 
 _Counted = Iterator[tuple[ast.expr | ast.stmt, ast.expr]]
@@ -243,6 +248,21 @@ def _counted_by_syntax(file: FileScopes) -> _Counted:
             yield added, added.target
 
 
+def _is_no_own(value: ast.expr, file: FileScopes, points_to: PointsTo) -> bool:
+    """True if an expression is no object of a class of the project but `self`, or is counted by itself.
+
+    Examples are `list(self)[1:]` and `blocks.items()`.
+    """
+    match value:
+        case ast.Subscript(value=inner, slice=ast.Slice()) if not isinstance(inner, ast.Name):
+            return _is_no_own(inner, file, points_to)
+        case ast.Call(func=ast.Name(id=name)) if name in _ITERATES and name != "next":
+            return True
+        case ast.Call(func=ast.Attribute(attr=name)) if name in _CONTAINER_METHODS:
+            return True
+    return isinstance(value, _NEVER_OWN) or _is_self_or_list(value, file, points_to)
+
+
 def _is_self_or_list(value: ast.expr, file: FileScopes, points_to: PointsTo) -> bool:
     """True if an expression is `self`, or a variable that is bound to a display or to numbers."""
     if not isinstance(value, ast.Name):
@@ -256,10 +276,17 @@ def _is_self_or_list(value: ast.expr, file: FileScopes, points_to: PointsTo) -> 
 
 
 def _contained(points_to: PointsTo, value: ast.expr, node: ast.AST, file: FileScopes) -> References:
-    """The children of own containers; of a ModuleList that holds some, the list is what is gone through."""
+    """The children of own containers; of a ModuleList that holds some, the list is what is gone through.
+
+    An item of the list is not the list.
+    """
     found = points_to.of(value, file.scope_of(value))
     is_joined = isinstance(node, ast.BinOp | ast.AugAssign)
-    if not is_joined and any(isinstance(each.base, Made) and is_torch_container(each.base.name) for each in found):
+    if (
+        not is_joined
+        and any(isinstance(each.base, Made) and is_torch_container(each.base.name) for each in found)
+        and not may_be_item(value, file.scope_of(value), points_to)
+    ):
         return NOTHING
     containers = (r for r in found if isinstance(r.base, Instance) and points_to.is_container(r.base.cls))
     return points_to.below(frozenset(containers), is_direct=True)

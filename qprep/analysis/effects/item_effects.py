@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Iterator
 
 from qprep.analysis.effects.attribute_names import ANY_NAME
-from qprep.analysis.effects.effect_kinds import Effect, EffectKind
+from qprep.analysis.effects.effect_kinds import TRAINING, Effect, EffectKind
 from qprep.analysis.effects.effect_search import EffectSearch
 from qprep.analysis.effects.mutator_names import OVERRIDES
 from qprep.analysis.effects.replaced_children import replaced_by, replacements
@@ -83,7 +83,8 @@ def stored_item(
     owner = dictionary_owner(_bound_value(search, container))
     if owner is not None:
         for name in names:
-            yield from search.effect(EffectKind.SET, search.later(owner), node, f"sets `{ast.unparse(node)}`", name)
+            kind = EffectKind.MODE if name == TRAINING else EffectKind.SET
+            yield from search.effect(kind, search.later(owner), node, f"sets `{ast.unparse(node)}`", name)
         return
     yield from search.effect(EffectKind.STRUCTURE, search.later(container), node, f"changes `{ast.unparse(container)}`")
 

@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterator
 
 from qprep.analysis.effects.attribute_names import ANY_NAME
-from qprep.analysis.effects.effect_kinds import Effect, EffectKind
+from qprep.analysis.effects.effect_kinds import TRAINING, Effect, EffectKind
 from qprep.analysis.effects.effect_search import EffectSearch
 from qprep.analysis.effects.mutator_names import OVERRIDES
 from qprep.analysis.effects.name_lookups import listed
@@ -38,10 +38,10 @@ def setter(search: EffectSearch, node: ast.Call, name: str) -> Iterator[Effect]:
         return
     own = isinstance(owner, ast.Name) and search.is_own(owner, scope)
     for text in search.names_of(attribute):
-        if own and text != ANY_NAME and text not in OVERRIDES:
+        if own and text not in (ANY_NAME, TRAINING) and text not in OVERRIDES:
             continue
         yield Effect(
-            EffectKind.SET,
+            EffectKind.MODE if text == TRAINING else EffectKind.SET,
             search.later(owner),
             Place.of(search.file.module, node),
             f"calls `{name}`",

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from qprep.analysis.effects.attribute_names import ANY_NAME, ANY_THAT_IS_THERE
 from qprep.analysis.effects.effect_kinds import EffectKind
+from qprep.analysis.effects.own_operations import method_names
 from qprep.analysis.facts import Compound, HeldFunction, ModuleCall, OpSite, Sharing
 from qprep.analysis.places import Unit
 from qprep.analysis.symbols.ast_utils import last_name
@@ -106,6 +107,16 @@ def _changed_methods(scope: Scope, unit: Unit, pieces: Collection[Piece]) -> Col
             return None
         around |= names
     return {"__init__", *around}
+
+
+def _of_own_operations(scope: Scope, table: EffectTable, site: OpSite) -> Iterator[Doubt]:
+    """Classes whose instances run the operation by a method of their own."""
+    names = method_names(site.op)
+    found = chain(
+        table.operations.of_tensors(names), table.operations.of_operands(scope.code.module, scope.node, names)
+    )
+    for cls, place in found:
+        yield Doubt(f"`{cls.name}` defines this operation, and the operand may be an instance", place)
 
 
 def _is_rewritten(scope: Scope, effect: Effect) -> bool:
@@ -331,6 +342,7 @@ def _of_functions(scope: Scope, table: EffectTable, site: object) -> Iterator[Do
     family = scope.context.family(scope.unit) if scope.unit.is_class else ()
     for effect in table.on_dispatch(family, site.op):
         yield Doubt(f"{effect.text}, which a module may call by another name", effect.place)
+    yield from _of_own_operations(scope, table, site)
     for name in _variables_of(scope):
         for effect in table.on_variable(scope.code.module, name):
             yield Doubt(f"{effect.text}, which replaces `{name}`", effect.place)

@@ -15,8 +15,14 @@ _MODES = frozenset(("train", "eval"))
 
 
 def parts_from_children(context: RewriteContext, unit: Unit) -> bool:
-    """True if a class of the family has a `train` of its own, or a constructor that sets the mode before it ends."""
-    entries = [entry for member in context.family(unit) if (entry := context.project.class_node(member)) is not None]
+    """True if the mode of an instance may be set without that of its children, or before a child is there.
+
+    That is so with a `train` in the class, with a constructor that sets the mode, and where code sets `training`.
+    """
+    family = context.family(unit)
+    if any(context.effects.children.on_flag(family)):
+        return True
+    entries = [entry for member in family if (entry := context.project.class_node(member)) is not None]
     if any(not _MODES.isdisjoint({*entry.methods, *entry.values}) for entry in entries):
         return True
     constructors = (entry.methods["__init__"] for entry in entries if "__init__" in entry.methods)
