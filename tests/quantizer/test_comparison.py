@@ -159,6 +159,31 @@ def test_integers_that_differ_are_refused(monkeypatch: pytest.MonkeyPatch) -> No
         made.to_integer()
 
 
+class Scaled(nn.Module):
+    """Its result is computed behind the last slot."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.fc = nn.Linear(8, 4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.fc(x) * 3  # type: ignore[no-any-return]
+
+
+def test_results_that_differ_behind_the_last_slot_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    from qprep.quantizer.backends.integer import integer_elementwise
+
+    made = PostTrainingQuantizer(Scaled())
+    made.prepare_model(data(), allow_unprepared=True)
+    made.calibrate([data()])
+    right = integer_elementwise.times
+    made.to_integer()
+    monkeypatch.setattr(integer_elementwise, "times", lambda tensor, factor: right(tensor, factor * 2))
+    with pytest.raises(QprepError, match=r"expected the integer model to equal the simulation .* the model's output: "):
+        made.to_integer()
+
+
 def test_what_a_difference_is() -> None:
     right = torch.tensor([1.0, -2.0, 0.5])
     assert Difference.of(SlotSeen("a", right), right).decibels == float("inf")
