@@ -187,6 +187,9 @@ def test_infinity_that_no_mask_writes_is_an_error() -> None:
         quantizer.calibrate([torch.full_like(x, math.inf)])
 
 
+WAYS = ("fill", "where", "add")
+
+
 class Written(nn.Module):
     """Attention weights times values, with the mask in the model's own code.
 
@@ -225,7 +228,9 @@ def written(model: nn.Module, x: Tensor, bits: int) -> PostTrainingQuantizer:
 
 @pytest.mark.parametrize("bits", [8, 16])
 @pytest.mark.parametrize("number", [-math.inf, -1e9, torch.finfo().min])
-@pytest.mark.parametrize("way", ["fill", "where", "add", "wide fill", "wide where", "wide add", "tiny fill", "tiny add"])
+@pytest.mark.parametrize(
+    "way", ["fill", "where", "add", "wide fill", "wide where", "wide add", "tiny fill", "tiny add"]
+)
 def test_masks_in_a_models_own_code(way: str, number: float, bits: int) -> None:
     torch.manual_seed(0)
     model, x = Written(way, number).eval(), 2 * image(4, LENGTH, 8)

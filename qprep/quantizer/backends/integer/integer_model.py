@@ -30,7 +30,7 @@ from qprep.quantizer.graph.quantized_module import QuantizedModule
 from qprep.quantizer.graph.tensor_leaves import holder, map_tensors
 from qprep.quantizer.prepared_model import PreparedModel
 
-_FAR: Final = 1e4  # what a mask writes lies beyond
+_FAR: Final = 1e4  # what a mask writes lies below its negative
 
 
 class IntegerModel(nn.Module):
@@ -133,19 +133,22 @@ def _compare(simulation: nn.Module, made: IntegerModel, example: Example) -> Non
         if apart.breaks(LIMIT):
             why = "its integers differ from the simulation's"
             raise refused("the integers to equal the simulation", each.name, apart, why)
-    expected, found = (
-        [_unmasked(right, each) for right, each in zip(both.expected, given, strict=False)]
-        for given in (both.expected, both.found)
-    )
-    output = output_difference(expected, found, [math.nan] * len(expected))
+    expected, found = both.expected, both.found
+    if len(expected) == len(found):
+        pairs = [_unmasked(*each) for each in zip(expected, found, strict=True)]
+        expected, found = [right for right, _ in pairs], [each for _, each in pairs]
+    output = output_difference(expected, found, [math.nan] * len(found))
     if output is not None:
         why = "operations in float differ from the simulation's"
         raise refused("the integer model to equal the simulation", "", output, why)
 
 
-def _unmasked(right: Tensor, values: Tensor) -> Tensor:
-    """`values` without those that a mask wrote, -inf or -1e9: integers only say that they are far away."""
-    return values[right.abs() < _FAR] if right.shape == values.shape else values
+def _unmasked(right: Tensor, found: Tensor) -> tuple[Tensor, Tensor]:
+    """Both with 0 where a mask wrote both, -inf or -1e9: integers only say that they are far below zero."""
+    if right.shape != found.shape:
+        return right, found
+    masked = (right < -_FAR) & (found < -_FAR)
+    return right.masked_fill(masked, 0.0), found.masked_fill(masked, 0.0)
 
 
 def _plain(tensor: Tensor) -> Tensor:
