@@ -187,7 +187,7 @@ def test_infinity_that_no_mask_writes_is_an_error() -> None:
         quantizer.calibrate([torch.full_like(x, math.inf)])
 
 
-WAYS = ("fill", "where", "add")
+WRITTEN = ("fill", "where", "add")
 
 
 class Written(nn.Module):

@@ -47,8 +47,9 @@ def masked_sum(x: IntegerTensor, mask: Any) -> IntegerTensor | None:
 
 
 def _beyond(x: IntegerTensor) -> int:
-    """What infinity becomes: so many levels are nothing beside the furthest value that `x` may have."""
-    return max(2 ** (x.bits + 2), math.ceil(2 * _NOTHING / float(x.scale)), 2**ACCUMULATOR - 1)
+    """The level that stands for infinity: far beyond every value that `x` may have."""
+    far: int = 2 ** (x.bits + 2)
+    return max(far, math.ceil(2 * _NOTHING / float(x.scale)), 2**ACCUMULATOR - 1)
 
 
 def _with_room(x: IntegerTensor) -> IntegerTensor:
