@@ -47,9 +47,9 @@ def masked_sum(x: IntegerTensor, mask: Any) -> IntegerTensor | None:
 
 
 def _beyond(x: IntegerTensor) -> int:
-    """The level that stands for infinity: far beyond every value that `x` may have."""
-    far: int = 2 ** (x.bits + 2)
-    return max(far, math.ceil(2 * _NOTHING / float(x.scale)), 2**ACCUMULATOR - 1)
+    """The level of infinity, above twice the largest level of `x` and of what a softmax keeps."""
+    far = 1 << (x.bits + 2)
+    return max(far, math.ceil(2 * _NOTHING / float(x.scale)), (1 << ACCUMULATOR) - 1)
 
 
 def _with_room(x: IntegerTensor) -> IntegerTensor:
