@@ -112,7 +112,7 @@ class TiedParameter:
 
 
 @dataclass(slots=True)
-class Walk:
+class ChildIteration:
     """The children of another module are taken by position, or counted."""
 
     place: Place
@@ -170,7 +170,7 @@ class Facts:
     compounds: dict[Place, Compound] = field(default_factory=dict)
     tied: dict[Place, TiedParameter] = field(default_factory=dict)
     compared: dict[str, str] = field(default_factory=dict)  # compound classes that are compared, with a place each
-    walks: dict[Place, Walk] = field(default_factory=dict)
+    child_iterations: dict[Place, ChildIteration] = field(default_factory=dict)
     numbered: set[Numbered] = field(default_factory=set)
     scripted: dict[Place, ScriptedCall] = field(default_factory=dict)
     unregistered: dict[Place, UnregisteredLayers] = field(default_factory=dict)

@@ -31,7 +31,7 @@ def find_unregistered(analysis: Analysis) -> None:
     for call in list(analysis.facts.calls.values()):
         attribute = call.path.root
         ref = ClassRef(call.unit.module, call.unit.name)
-        if not call.unit.is_class or analysis.project.class_outline(ref) is None:
+        if not call.unit.is_class or analysis.project.class_summary(ref) is None:
             continue
         entry = analysis.attributes_of(ref).names.get(attribute)
         if entry is None or not _is_plain(entry.kind) or _is_registered(analysis, ref, attribute):

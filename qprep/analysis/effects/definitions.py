@@ -119,8 +119,8 @@ class Definitions:
     @cached_property
     def own_containers(self) -> tuple[ClassRef, ...]:
         """The classes of the project that inherit from a container of torch.nn."""
-        outlines = ((name, self.project.surface(name)) for name in self.modules)
-        classes = (ClassRef(name, cls) for name, found in outlines if found is not None for cls in found.classes)
+        summaries = ((name, self.project.surface(name)) for name in self.modules)
+        classes = (ClassRef(name, cls) for name, found in summaries if found is not None for cls in found.classes)
         return tuple(filter(self.is_container, classes))
 
     def has_method(self, name: str) -> bool:

@@ -144,7 +144,7 @@ def _inherited(analysis: Analysis, chain: tuple[Kind, ...], bound: Kind, name: s
 
 def _may_have(analysis: Analysis, base: ClassRef, name: str) -> bool:
     """True if the body of a class binds or annotates a name; nothing is parsed for it."""
-    surface, entry = analysis.project.surface(base.module), analysis.project.class_outline(base)
+    surface, entry = analysis.project.surface(base.module), analysis.project.class_summary(base)
     if surface is None or entry is None:
         return False
     return name in (*entry.methods, *entry.values, *entry.annotations) or f"{base.name}.{name}" in surface.classes

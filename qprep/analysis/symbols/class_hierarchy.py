@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from qprep.analysis.symbols.module_summary import Outline
+    from qprep.analysis.symbols.module_summary import ModuleSummary
     from qprep.analysis.values.abstract_values import Kind
 
 
@@ -22,7 +22,7 @@ class ProjectNames(Protocol):
         """The given files by the names of their modules."""
         ...
 
-    def surface(self, name: str) -> Outline | None:
+    def surface(self, name: str) -> ModuleSummary | None:
         """The names of a module."""
         ...
 

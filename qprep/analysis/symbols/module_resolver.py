@@ -19,7 +19,7 @@ from qprep.analysis.values.abstract_values import ClassRef, External, FunctionRe
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from qprep.analysis.symbols.module_summary import ClassOutline, Outline
+    from qprep.analysis.symbols.module_summary import ClassSummary, ModuleSummary
 
 
 MAX_PARTS = 64
@@ -43,9 +43,9 @@ class Project(ProjectFiles):
         read: Callable[[Path], str | None],
         paths: Iterable[Path],
         parsed: ParsedFiles | None = None,
-        outline: Callable[[str, Path], Outline | None] = lambda *_: None,
+        summary: Callable[[str, Path], ModuleSummary | None] = lambda *_: None,
     ) -> None:
-        super().__init__(read, paths, parsed, outline)
+        super().__init__(read, paths, parsed, summary)
         self._resolved: dict[str, Kind] = {}
         self._star_imports = StarImports(self, self.resolve)
         self._hierarchy = ClassHierarchy(self)
@@ -83,7 +83,7 @@ class Project(ProjectFiles):
             trail = f"{last}.{trail}"
         return None
 
-    def _member(self, module: str, surface: Outline, trail: str) -> Kind | str | None:
+    def _member(self, module: str, surface: ModuleSummary, trail: str) -> Kind | str | None:
         first, _, rest = trail.partition(".")
         found: list[Kind] = [ClassRef(module, name) for name in variants(surface.classes, trail)]
         found += [FunctionRef(module, name) for name in variants(surface.functions, trail)]
@@ -108,10 +108,10 @@ class Project(ProjectFiles):
 
     def methods(self, ref: ClassRef) -> tuple[str, ...] | None:
         """The methods that a class itself defines; None if nobody knows the class. Nothing is parsed for it."""
-        entry = self.class_outline(ref)
+        entry = self.class_summary(ref)
         return entry.methods if entry is not None else None
 
-    def class_outline(self, ref: ClassRef) -> ClassOutline | None:
+    def class_summary(self, ref: ClassRef) -> ClassSummary | None:
         """The names that the body of a class binds; None for an unknown class. Parses nothing."""
         surface = self.surface(ref.module)
         return surface.classes.get(ref.name) if surface is not None else None
@@ -146,7 +146,7 @@ class Project(ProjectFiles):
         """The dotted name that a module-level name refers to."""
         return self._global(index.name, self.surface(index.name) or surface_of(index), name)
 
-    def _global(self, module: str, surface: Outline, name: str) -> str:
+    def _global(self, module: str, surface: ModuleSummary, name: str) -> str:
         if name in surface.classes or name in surface.functions or name in surface.values:
             return f"{module}.{name}"
         if name in surface.imports:

@@ -13,7 +13,7 @@ from qprep.analysis.symbols.parse_cache import Mark, ParsedFiles
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from qprep.analysis.symbols.module_summary import Outline
+    from qprep.analysis.symbols.module_summary import ModuleSummary
     from qprep.analysis.symbols.symbol_table import FileIndex
 
 
@@ -21,13 +21,13 @@ class ExternalModule(NamedTuple):
     """A module other than the given ones that was looked up: its file, and its names if nothing else was needed."""
 
     path: Path | None
-    names: Outline | None = None
+    names: ModuleSummary | None = None
 
 
 class ProjectFiles:
     """Parsed files by dotted name: those given, and those of their packages as they are needed.
 
-    `outline` tells a module's names without the cost of holding it parsed; None if it does not know the module.
+    `summary` tells a module's names without the cost of holding it parsed; None if it does not know the module.
     """
 
     def __init__(
@@ -35,17 +35,17 @@ class ProjectFiles:
         read: Callable[[Path], str | None],
         paths: Iterable[Path],
         parsed: ParsedFiles | None = None,
-        outline: Callable[[str, Path], Outline | None] = lambda *_: None,
+        summary: Callable[[str, Path], ModuleSummary | None] = lambda *_: None,
     ) -> None:
         self._read = read
         self._parsed = parsed or ParsedFiles()
-        self._outline = outline
+        self._summary = summary
         self._paths: dict[str, Path] = {}
         self._roots: dict[Path, None] = {}
         self._missing: set[str] = set()
         self._tops: frozenset[str] | None = None
         self._marks: dict[str, Mark] = {}
-        self._surfaces: dict[str, Outline | None] = {}
+        self._surfaces: dict[str, ModuleSummary | None] = {}
         self.asked: dict[str, Path | None] = {}  # modules beside the given ones that were looked for, and their files
         self._read_whole: set[str] = set()
         self.given: dict[str, Path] = {}
@@ -59,7 +59,7 @@ class ProjectFiles:
         self._links = ImportLinks(listed, self._name_of)
         self._names = {os.path.abspath(path): name for name, path in self.given.items()}
         self._canonical: dict[str, str] = {}
-        self._outlines: dict[str, Outline | None] = {}
+        self._summaries: dict[str, ModuleSummary | None] = {}
 
     def index(self, name: str) -> FileIndex | None:
         """The index of the module called `name`, or None if it is not part of the project."""
@@ -96,10 +96,10 @@ class ProjectFiles:
                 self._canonical[name] = self._name_of(found)
         return self._canonical[name]
 
-    def link(self, name: str, outline: Outline) -> Outline:
-        """The outline of a module, with what it imports under the names of this project's modules."""
+    def link(self, name: str, summary: ModuleSummary) -> ModuleSummary:
+        """The summary of a module, with what it imports under the names of this project's modules."""
         path = self.path(name)
-        return outline.linked(self._links.linker(path)) if path is not None else outline
+        return summary.linked(self._links.linker(path)) if path is not None else summary
 
     def _name_of(self, path: Path) -> str:
         """The name of a file; it is part of the project from now on."""
@@ -124,20 +124,20 @@ class ProjectFiles:
             self.asked[name] = self._find(name)
         return self._paths.get(name)
 
-    def outline(self, name: str) -> Outline | None:
+    def summary(self, name: str) -> ModuleSummary | None:
         """All that others may want to know of a module, where it is known without parsing it."""
         name = self.canonical(name)
-        if name not in self._outlines:
+        if name not in self._summaries:
             path = self.path(name)
-            known = self._outline(name, path) if path is not None else None
-            self._outlines[name] = self.link(name, known) if known is not None else None
-        return self._outlines[name]
+            known = self._summary(name, path) if path is not None else None
+            self._summaries[name] = self.link(name, known) if known is not None else None
+        return self._summaries[name]
 
-    def surface(self, name: str) -> Outline | None:
+    def surface(self, name: str) -> ModuleSummary | None:
         """The names of a module, held for as long as the project: the parsed file may be dropped."""
         name = self.canonical(name)
         if name not in self._surfaces:
-            known = self.outline(name)
+            known = self.summary(name)
             if known is None and (index := self.index(name)) is not None:
                 known = surface_of(index)
             self._surfaces[name] = known
@@ -162,7 +162,7 @@ class ProjectFiles:
 
     def is_known(self, name: str) -> bool:
         """True if the names of a module are known without parsing it."""
-        return name in self._surfaces or self.outline(name) is not None
+        return name in self._surfaces or self.summary(name) is not None
 
     @property
     def roots(self) -> tuple[Path, ...]:

@@ -13,7 +13,7 @@ from qprep.analysis.values.abstract_values import External
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from qprep.analysis.symbols.module_summary import Outline
+    from qprep.analysis.symbols.module_summary import ModuleSummary
     from qprep.analysis.symbols.project_files import ProjectFiles
     from qprep.analysis.values.abstract_values import Kind
 
@@ -33,7 +33,7 @@ class StarImports:
         self._given: dict[str, frozenset[str]] = {}
         self._lacking: dict[tuple[str, str], bool] = {}
 
-    def given(self, surface: Outline, name: str) -> str | None:
+    def given(self, surface: ModuleSummary, name: str) -> str | None:
         """The dotted name that a module has from a file of which it takes all names; None if it is not clear.
 
         A name that such a file imports from another package counts if no other of these files has a different one.
@@ -51,7 +51,7 @@ class StarImports:
                 imported.add(found.name)
         return imported.pop() if is_clear and len(imported) == 1 else None
 
-    def _is_exported(self, module: str, surface: Outline, name: str) -> bool:
+    def _is_exported(self, module: str, surface: ModuleSummary, name: str) -> bool:
         """True if `from module import *` certainly takes what the module imports by a name."""
         index = self._files.index(module)
         if index is None or name in index.rebound or name in index.alternatives:
@@ -93,7 +93,7 @@ class StarImports:
                 waiting += self._stars_of(current, bound)
         return True
 
-    def _names_given(self, module: str, surface: Outline) -> frozenset[str]:
+    def _names_given(self, module: str, surface: ModuleSummary) -> frozenset[str]:
         """The names that a module binds, without what tells several definitions apart."""
         if module not in self._given:
             names = (*surface.imports, *surface.classes, *surface.functions, *surface.values)

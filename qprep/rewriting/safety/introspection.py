@@ -167,11 +167,11 @@ def class_values(context: RewriteContext) -> frozenset[ClassRef]:
 def _class_values(context: RewriteContext) -> Iterator[ClassRef]:
     project = context.project
     for module in project.given:
-        outline, index = project.outline(module), None
-        if outline is None and (index := project.index(module)) is not None:
+        summary, index = project.summary(module), None
+        if summary is None and (index := project.index(module)) is not None:
             names: Iterable[str] = handed_names(index)
         else:
-            names = outline.handed if outline is not None else ()
+            names = summary.handed if summary is not None else ()
         for name in names:
             found = project.resolve(project.dotted_name(module, name) or "?")
             yield from (option for option in options(found) if isinstance(option, ClassRef))

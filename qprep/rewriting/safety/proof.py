@@ -124,7 +124,7 @@ def _of_own_operations(scope: Scope, table: EffectTable, site: OpSite) -> Iterat
 
 def _is_rewritten(scope: Scope, effect: Effect) -> bool:
     """True if QP205 gives code that lists children those that there were; its edit becomes part of the rewrite."""
-    walk = scope.context.facts.walks.get(effect.listing) if effect.listing is not None else None
+    walk = scope.context.facts.child_iterations.get(effect.listing) if effect.listing is not None else None
     if walk is not None:
         scope.listings |= {walk.place} if walk.method else set()  # the others leave out new children already
     return walk is not None
