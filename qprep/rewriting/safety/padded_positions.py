@@ -66,7 +66,7 @@ def _masks_in(context: RewriteContext, file: FileScopes) -> Iterator[Doubt]:
 
 
 def _mask_positions(context: RewriteContext, file: FileScopes, call: ast.Call) -> Iterator[int]:
-    """Where a call of an encoder gives the mask by position."""
+    """The positions at which a call of an encoder gives the mask."""
     if len(call.args) <= min(_ENCODERS.values()):
         return
     for each in context.effects.points_to.of(call.func, file.scope_of(call)):

@@ -306,7 +306,7 @@ def _is_or_becomes_module(context: RewriteContext, place: Place, creation: Creat
 
 
 def _given_values(method: ast.FunctionDef, attribute: str) -> Iterator[tuple[ast.expr, ast.expr | None]]:
-    """Pairs of each `self.attribute` that a method sets and its new value; None where no expression stands for it."""
+    """The targets `self.attribute` in a method, each with its new value if an expression gives it."""
     arguments = positional_parameters(method)
     owner = arguments[0].arg if arguments else None
     known: dict[ast.expr, ast.expr] = {}
