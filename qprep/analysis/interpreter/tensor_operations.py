@@ -124,7 +124,10 @@ def function(
 
 def _unknown_tensor(frame: Frame, node: ast.Call, arguments: Arguments) -> bool:
     """A torch function proves that its first argument is a tensor; a local one most likely comes from the input."""
-    if not arguments.args or arguments.args[0] != UNKNOWN or not node.args:
+    if not arguments.args or not node.args:
+        return False
+    first = arguments.args[0]
+    if (first.item if isinstance(first, Sequence) else first) != UNKNOWN:
         return False
     root: ast.expr = node.args[0]
     while isinstance(root, ast.Attribute | ast.Subscript | ast.Call):
