@@ -549,6 +549,27 @@ class Net(nn.Module):
         ),
     ),
     prepared(
+        "variable-of-its-name",
+        net(
+            "return corr(self.fc(x), x)",
+            extra="def corr(a, b):\n    corr = torch.matmul(a, b.T)\n    return corr / 2",
+        ),
+    ),
+    prepared(
+        "function-in-a-variable-of-its-name",
+        net(
+            "return gate(self.fc(x)) + gate(x)",
+            extra="def gate(t):\n    gate = abs\n    return gate(t * 2)",
+        ),
+    ),
+    prepared(
+        "loop-over-its-name",
+        net(
+            "return part(self.fc(x))",
+            extra="def part(t):\n    y = 0\n    for part in (t, t * 2):\n        y = y + part\n    return y",
+        ),
+    ),
+    prepared(
         "generator",
         net("return sum(parts(self.fc(x)))", extra="def parts(t):\n    yield t * 2\n    yield t * 3"),
     ),
