@@ -110,7 +110,7 @@ def test_a_second_instance_of_an_unknown_class_is_met_by_no_layer_loop(
 
 _SEEN = {
     "all": "for m in self.modules():\n            m.seen = len(list(self.modules()))",
-    "recurrent": "for m in self.modules():\n            if isinstance(m, nn.LSTM):\n                nn.init.normal_(m.weight_ih_l0)",
+    "recurrent": "self.count = sum(isinstance(m, nn.LSTM) for m in self.modules())",
 }
 
 

@@ -61,7 +61,7 @@ def is_name_in_namespace(name: str, loop: ast.AST | None) -> bool:
 
 
 def _of_namespace(listing: ast.expr) -> str | None:
-    """What an expression lists of the variables around it: "keys", "items", "" for the table; None for another one."""
+    """The part of the variables around it that an expression lists: "keys", "items", "" for both; None for another."""
     match listing:
         case ast.Call(func=ast.Name(id=function), args=[inner]) if function in _KEEPING:
             return _of_namespace(inner)
