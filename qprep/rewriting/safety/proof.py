@@ -152,7 +152,8 @@ def _classes_of(scope: Scope, declaration: Declaration) -> Iterator[ModuleClass]
         name = last_name(call.func)
         if name in _COPIES:
             yield f"{_RUNTIME}Tied"
-            is_plain = any(keyword.arg == "plain" for keyword in call.keywords)
+            settings = {keyword.arg for keyword in call.keywords}
+            is_plain = "plain" in settings and "whole" not in settings
             for cls in _held_classes(scope, call.args[0] if call.args else None):
                 yield f"{COPIED}{cls}" if is_plain and is_foreign(cls) else cls
         elif scope.context.analysis.catalogue.nn_module(name) is not None and not _is_runtime(call.func):
