@@ -158,7 +158,8 @@ USED = {
 }
 SHOWN = {
     "by-a-logger-that-a-package-makes-of-a-parser": _PARSER + "log = other.make_log(parser)\nlog.info(str(net))",
-    "by-a-logger-of-settings": _PARSER + "log = other.make_log(other.settings(parser, 'a'), rank=0)\nlog.info(str(net))",
+    "by-a-logger-of-settings": _PARSER
+    + "log = other.make_log(other.settings(parser, 'a'), rank=0)\nlog.info(str(net))",
     "list-of-texts-printed": "def f(x):\n    texts = []\n    texts.append(str(x))\n    print(', '.join(texts))\n\n"
     "f(net)",
     "own-text-by-a-function-printed": _SHOWING + "print(Shown())",

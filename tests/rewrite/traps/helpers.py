@@ -549,6 +549,49 @@ class Net(nn.Module):
         ),
     ),
     prepared(
+        "partial-of-a-join-mapped",
+        net(
+            "y = self.fc(x)\na, b = map(partial(torch.cat, dim=-2), ((x, y), (y, x)))\nreturn a * b",
+            extra="from functools import partial",
+        ),
+    ),
+    prepared(
+        "partial-of-an-activation-mapped",
+        net(
+            "return torch.stack(list(map(functools.partial(F.softmax, dim=-1), [self.fc(x), x])))",
+            extra="import functools",
+        ),
+    ),
+    prepared(
+        "partial-of-a-product-mapped",
+        net(
+            "return torch.stack([*map(functools.partial(torch.mul, self.fc(x)), [x, x])])",
+            extra="import functools",
+        ),
+    ),
+    prepared(
+        "partial-of-a-dropout-mapped",
+        net(
+            "a, b = map(p(F.dropout, p=0.5, training=self.training), (self.fc(x), x))\nreturn a + b",
+            extra="from functools import partial as p",
+        ),
+    ),
+    declined(
+        "partial-with-numpys-name-mapped",
+        net(
+            "a, b = map(partial(torch.cat, axis=1), ((x, self.fc(x)), (x, x)))\nreturn a + b",
+            extra="from functools import partial",
+        ),
+        "a module with the same parameters",
+    ),
+    prepared(
+        "partial-of-a-reduction",
+        net(
+            "return functools.reduce(functools.partial(torch.add, alpha=2), [x, self.fc(x), x])",
+            extra="import functools",
+        ),
+    ),
+    prepared(
         "variable-of-its-name",
         net(
             "return corr(self.fc(x), x)",

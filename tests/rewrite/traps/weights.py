@@ -274,13 +274,12 @@ VALUES: tuple[Case, ...] = (
             extra="from functools import partial",
         ),
     ),
-    declined(
+    prepared(
         "partial-handed-to-map",
         net(
             "a, b = map(partial(torch.softmax, dim=0), (self.fc(x), x))\nreturn a + b",
             extra="from functools import partial",
         ),
-        "passed to another that calls it",
     ),
     prepared("method-as-value", net("f = x.add\nreturn f(self.fc(x))")),
     prepared("method-as-value-with-a-setting", net("y = self.fc(x)\nop = y.mean\nreturn op(1), y.softmax(-1)")),
