@@ -7,6 +7,7 @@ from functools import cached_property
 
 from qprep.analysis.effects.attribute_names import is_any, may_be
 from qprep.analysis.interpreter.protocol import Analysis
+from qprep.analysis.symbols.definition_names import DefinitionName
 from qprep.analysis.values.abstract_values import ClassRef, External
 from qprep.foundation.catalogue.call_signature import parse_constructor
 from qprep.foundation.catalogue.torch_bases import TORCH_BASES
@@ -111,7 +112,7 @@ class ClassFacts:
 def short_name(cls: ModuleClass) -> str:
     """The name of a class without its module and its line."""
     name = cls.name if isinstance(cls, ClassRef) else cls.removeprefix(COPIED)
-    return name.rpartition(".")[2].partition(":")[0]
+    return DefinitionName.parse(name).name
 
 
 def is_foreign(cls: ModuleClass) -> bool:
