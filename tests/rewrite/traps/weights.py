@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from tests.rewrite.cases import Case, declined, module, net, prepared, untouched
+from tests.rewrite.cases import Case, module, net, prepared, untouched
 
 _W = (
     "self.w = nn.Parameter(torch.randn(4, 4))\nself.b = nn.Parameter(torch.zeros(4))\n"
