@@ -592,6 +592,20 @@ class Net(nn.Module):
         ),
     ),
     prepared(
+        "list-filled-by-a-nested-function",
+        net(
+            "maps = []\n\ndef side(t):\n    maps.append(t)\n\ndef fuse():\n    return torch.cat(maps, 1)\n\n"
+            "side(self.fc(x))\nside(x)\nreturn fuse()"
+        ),
+    ),
+    prepared(
+        "list-filled-and-turned-by-nested-functions",
+        net(
+            "maps = []\n\ndef side(t):\n    maps.append(self.fc(t))\n\ndef fuse():\n    maps.reverse()\n"
+            "    y = torch.stack(maps)\n    return [torch.sigmoid(m) for m in maps], y\n\nside(x)\nreturn fuse()"
+        ),
+    ),
+    prepared(
         "variable-of-its-name",
         net(
             "return corr(self.fc(x), x)",
