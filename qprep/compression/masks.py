@@ -145,7 +145,11 @@ class Masks:
         """Set gradients of what is masked to 0, if a policy requires it."""
         for parameter, shares in self._shares.items():
             mask = _joined(each for each in shares.values() if each.gradients)
-            if mask is not None and parameter.grad is not None:
+            if mask is None or parameter.grad is None:
+                continue
+            if parameter.grad.is_sparse:  # of an embedding; torch multiplies it by dense masks into a new tensor
+                parameter.grad = parameter.grad * mask.to(parameter.grad.dtype)
+            else:
                 parameter.grad.mul_(mask.to(parameter.grad.dtype))
 
     def apply_to(self, model: nn.Module) -> None:
