@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import wraps
 from typing import Any, Final
 
+from torch import Tensor
 from torch.optim import Optimizer
 
 from qprep.compression.errors import CompressionError
-from qprep.compression.optimizers import joined, members_of
+from qprep.compression.optimizers import joined, members_of, parameters_of
 from qprep.compression.scheduled_policy import ScheduledPolicy
 from qprep.compression.training import Training
 
@@ -61,7 +62,7 @@ class OptimizerHooks:
 
     def _before_update(self, *, once: bool) -> None:
         """With the gradients of this step; `once`, of several times in a step, what policies do."""
-        self._training.masks.leave_forward()
+        self._training.masks.leave_forward(self._stepped())
         for each in self._entries if once else ():
             with each.blamed():
                 each.policy.before_step(self._training, each.window)
@@ -88,7 +89,15 @@ class OptimizerHooks:
         for each in self._entries:
             with each.blamed():
                 each.policy.after_step(self._training, each.window)
-        self._training.masks.apply()
+        self._training.masks.apply(self._stepped())
+
+    def _stepped(self) -> Collection[Tensor] | None:
+        """The parameters of the optimizer that takes a step; None for all where there is one optimizer.
+
+        Other optimizers may step while the gradients of theirs are still computed.
+        """
+        stepping = self._training.stepping
+        return None if stepping is None or stepping is self._training.optimizer else parameters_of(stepping)
 
 
 def _with_closure(

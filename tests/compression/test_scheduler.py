@@ -185,6 +185,29 @@ def test_what_is_masked_in_forward_only_comes_back_before_the_step() -> None:
     assert bool(weight.all())
 
 
+def test_a_checkpoint_within_a_minibatch_has_the_values_of_the_copies(tmp_path: Path) -> None:
+    model = seeded(plain_net)
+    before = model[3].weight.detach().clone()
+    scheduler = Scheduler(model, sgd(model))
+    policy = half(mask_on_forward_only=True, use_double_copies=True)
+    scheduler.add_policy(policy, epochs=[0])
+    scheduler.on_epoch_begin(0)
+    scheduler.on_minibatch_begin(0)
+    masked = model[3].weight.detach().clone()
+    scheduler.save(tmp_path / "last.pt")
+    assert torch.equal(torch.load(tmp_path / "last.pt", weights_only=True)["model"]["3.weight"], before)
+    assert torch.equal(model[3].weight, masked)
+    assert not torch.equal(masked, before)
+
+
+def test_lazy_modules_need_a_run_before() -> None:
+    model = nn.Sequential(nn.Conv2d(1, 4, 3), nn.Flatten(), nn.LazyLinear(4))
+    with pytest.raises(CompressionError, match="found 2.weight of a lazy module: run the model on a batch before"):
+        Scheduler(model)
+    model(torch.zeros(1, 1, 6, 6))
+    Scheduler(model)
+
+
 def test_kept_masks_hold_after_the_last_epoch() -> None:
     model = seeded(plain_net)
     scheduler = Scheduler(model, sgd(model))
