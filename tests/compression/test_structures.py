@@ -581,3 +581,34 @@ def test_a_batchnorm_is_folded_into_filters_of_a_transposed_convolution() -> Non
     mask = scheduler.masks["up.weight"]
     assert mask is not None
     assert mask.transpose(0, 1).flatten(1).all(1).tolist() == [False, True] * 3
+
+
+class Keyword(nn.Module):
+    """Takes its images by keyword, and a factor by position or by keyword."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.net = plain_net()
+
+    def forward(self, factor: Tensor, *, images: Tensor) -> dict[str, Tensor]:
+        """(B, 1, H, W) to (B, 4)."""
+        return {"logits": self.net(images) * factor}
+
+
+@pytest.mark.parametrize("given", ["keywords", "first run"])
+def test_channels_of_models_that_take_keywords_are_masked_and_removed(given: str) -> None:
+    model = seeded(Keyword)
+    factor = torch.tensor(2.0)
+    example = {"factor": factor, "images": EXAMPLE}
+    settings = {"example_inputs": example} if given == "keywords" else {}
+    scheduler = Scheduler(model, sgd(model), **settings)  # type: ignore[arg-type]
+    scheduler.add_policy(PruningPolicy(L1("Filters", 0.5, ["net.0.weight"])), epochs=[1])
+    scheduler.add_policy(ThinningPolicy(), epochs=[2])
+    for epoch in range(3):
+        scheduler.on_epoch_begin(epoch)
+        scheduler.on_minibatch_begin(epoch)
+        scheduler.backward(model(factor, images=EXAMPLE)["logits"].square().mean())
+        scheduler.on_minibatch_end(epoch)
+        scheduler.on_epoch_end(epoch)
+    assert model.net[0].weight.shape[0] == model.net[1].weight.shape[0] == 4
+    assert scheduler.report().frozen
