@@ -89,10 +89,15 @@ class Training:
 
     def module_of(self, parameter: Parameter) -> nn.Module | None:
         """The first module that holds `parameter` itself."""
-        for module in self.model.modules():
-            if any(each is parameter for each in module._parameters.values()):  # noqa: SLF001
-                return module
-        return None
+        return layer_of(self.model, parameter)
+
+
+def layer_of(model: nn.Module, parameter: Parameter) -> nn.Module | None:
+    """The first module of `model` that holds `parameter` itself."""
+    for module in model.modules():
+        if any(each is parameter for each in module._parameters.values()):  # noqa: SLF001
+            return module
+    return None
 
 
 @dataclass(frozen=True, slots=True)

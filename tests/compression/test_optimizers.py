@@ -158,8 +158,8 @@ def test_optimizers_may_step_within_the_backward_pass(tmp_path: Path) -> None:
     optimizers = {each: SGD([each], lr=0.05) for each in model.parameters()}
 
     def step(parameter: Tensor) -> None:
-        optimizers[parameter].step()  # type: ignore[index]
-        optimizers[parameter].zero_grad()  # type: ignore[index]
+        optimizers[parameter].step()
+        optimizers[parameter].zero_grad()
 
     for each in model.parameters():
         each.register_post_accumulate_grad_hook(step)

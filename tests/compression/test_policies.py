@@ -215,7 +215,7 @@ def test_a_look_at_the_model_before_the_loss_is_not_distilled() -> None:
             "found the model in training",
         ),
         (
-            lambda m: Scheduler(m, teacher=nn.Sequential(m[0])).add_policy(KnowledgeDistillation(), epochs=[0]),  # type: ignore[index]
+            lambda m: Scheduler(m, teacher=nn.Sequential(m[0])).add_policy(KnowledgeDistillation(), epochs=[0]),
             "expected a teacher with parameters of its own, found 0.weight of the model in training",
         ),
         (lambda m: KnowledgeDistillation(temperature=0), "expected temperature above 0, found 0"),

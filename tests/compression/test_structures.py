@@ -18,6 +18,7 @@ from qprep.compression import (
     Scheduler,
     StructurePruner,
     ThinningPolicy,
+    sensitivity,
 )
 from qprep.compression.pruners import ranked
 from qprep.compression.pruners.layouts import layout_of
@@ -612,3 +613,15 @@ def test_channels_of_models_that_take_keywords_are_masked_and_removed(given: str
         scheduler.on_epoch_end(epoch)
     assert model.net[0].weight.shape[0] == model.net[1].weight.shape[0] == 4
     assert scheduler.report().frozen
+
+
+def test_sensitivity_takes_filters_of_a_transposed_convolution() -> None:
+    model = seeded(Upsampling)
+    seen: list[Tensor] = []
+
+    def evaluate(given: nn.Module) -> float:
+        seen.append(given.get_parameter("up.weight").detach().transpose(0, 1).flatten(1).any(1))
+        return 1.0
+
+    sensitivity(model, evaluate, unit="filter", levels=[0.5], weights=["up.weight"])
+    assert int(seen[-1].sum()) == 3

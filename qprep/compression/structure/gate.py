@@ -85,7 +85,7 @@ def _in_training(
     thin: Mapping[str, Tensor],
     arguments: ModelArguments,
 ) -> ThinDifference | None:
-    """What fails in training mode in the thin model alone; values are not compared, there may be dropout in them."""
+    """Failures of the thin model alone in training mode; values are not compared, there may be dropout in them."""
     try:
         outputs(found.model, tensors, {}, arguments.args, arguments.kwargs, training=True)
     except Exception:  # noqa: BLE001  (BatchNorm on a batch of one)
