@@ -57,8 +57,10 @@ def _clip(low: tuple[str, float], high: tuple[str, float]) -> Form:
         bounds = [given.get(name) if given.get(name) is not None else default for name, default in (low, high)]
         if any(isinstance(each, (Ref, torch.Tensor)) for each in bounds):
             raise b.fail("a clamp to tensors")
-        names = ["" if math.isinf(each) else b.floats(each) for each in bounds]  # type: ignore[arg-type]
-        return b.op("Clip", [b.float(given["input"]), *names])
+        shared = b.kinds[0]
+        names = ["" if math.isinf(each) else b.typed(each, shared) for each in bounds]  # type: ignore[arg-type]
+        x = b.typed(given["input"], shared)
+        return b.op("Clip", [x, *names])
 
     return form
 
