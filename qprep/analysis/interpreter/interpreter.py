@@ -335,7 +335,7 @@ class ProjectAnalysis(Analysis):
             site.scalar = site.scalar and scalar
         frame.counts.add(OperationRan(place))
         frame.counts.add(TOTAL)
-        frame.touched.add(place)
+        frame.operation_places.add(place)
 
     def is_proven(self, frame: Frame, node: ast.expr | ast.stmt) -> bool:
         """True if a run of a model saw an operation on activations here."""
