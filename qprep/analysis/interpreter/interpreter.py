@@ -172,7 +172,7 @@ class ProjectAnalysis(Analysis):
     # Classes
 
     def is_module(self, ref: ClassRef) -> bool:
-        """True if a class is an nn.Module, as far as the source tells."""
+        """True if a class is an nn.Module, as far as the source shows."""
         return self._classes.is_module(ref)
 
     def has_child(self, ref: ClassRef, name: str) -> bool:
