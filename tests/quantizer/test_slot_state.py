@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from typing import Any
+from typing import Any, TypeGuard
 
 import pytest
 import torch
@@ -27,11 +27,13 @@ def data(seed: int = 4) -> Tensor:
     return torch.randn(64, 8, generator=torch.Generator().manual_seed(seed))
 
 
-def prepared(method: type[TrainingQuantizer], **settings: Any) -> tuple[TrainingQuantizer, torch.optim.Optimizer]:
+def prepared(
+    method: type[TrainingQuantizer], rows: int = 4, **settings: Any
+) -> tuple[TrainingQuantizer, torch.optim.Optimizer]:
     model = mlp()
     optimizer = torch.optim.SGD(model.parameters(), 0.05)
     quantizer = method(model, optimizer, 2, 2, **settings)
-    quantizer.prepare_model(data()[:4])
+    quantizer.prepare_model(data()[:rows])
     quantizer.model.train()
     return quantizer, optimizer
 
@@ -83,6 +85,25 @@ def test_an_average_by_a_loop_over_the_state_dict(method: type[TrainingQuantizer
         for mine, its in zip(average.state_dict().values(), quantizer.model.state_dict().values(), strict=True):
             mine.copy_(0.9 * mine + 0.1 * its)
     assert set(levels(average).values()) <= {1, 2, 3, 4}
+
+
+def _is_range(module: nn.Module) -> TypeGuard[TensorQuantizer]:
+    return isinstance(module, TensorQuantizer) and "weight" not in module.name
+
+
+@pytest.mark.parametrize("method", TRAINING_METHODS)
+def test_a_slow_average_has_ranges_from_the_start(method: type[TrainingQuantizer]) -> None:
+    """Usual averages hardly move in the first steps: what the example inputs gave has to be a range by itself."""
+    quantizer, optimizer = prepared(method, rows=64)
+    average = copy.deepcopy(quantizer.model)
+    for seed in range(3):
+        step(quantizer.model, optimizer, seed)
+        for mine, its in zip(average.state_dict().values(), quantizer.model.state_dict().values(), strict=True):
+            mine.copy_(0.999 * mine + 0.001 * its if mine.is_floating_point() else its)
+    mine, its = ([each for each in model.modules() if _is_range(each)] for model in (average, quantizer.model))
+    ratios = [float((one.grid.scale / other.grid.scale).max()) for one, other in zip(mine, its, strict=True)]
+    assert ratios
+    assert 0.4 < min(ratios) <= max(ratios) < 2.5
 
 
 @pytest.mark.parametrize("method", TRAINING_METHODS)

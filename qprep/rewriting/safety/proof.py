@@ -13,6 +13,7 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 from qprep.analysis.effects.attribute_names import ANY_NAME, ANY_THAT_IS_THERE
+from qprep.analysis.effects.class_facts import COPIED, is_foreign
 from qprep.analysis.effects.effect_kinds import EffectKind
 from qprep.analysis.effects.own_operations import method_names
 from qprep.analysis.facts import Compound, HeldFunction, ModuleCall, OpSite, Sharing
@@ -152,7 +153,10 @@ def _classes_of(scope: Scope, declaration: Declaration) -> Iterator[ModuleClass]
         name = last_name(call.func)
         if name in _COPIES:
             yield f"{_RUNTIME}Tied"
-            yield from _held_classes(scope, call.args[0] if call.args else None)
+            settings = {keyword.arg for keyword in call.keywords}
+            is_plain = "plain" in settings and "whole" not in settings
+            for cls in _held_classes(scope, call.args[0] if call.args else None):
+                yield f"{COPIED}{cls}" if is_plain and is_foreign(cls) else cls
         elif scope.context.analysis.catalogue.nn_module(name) is not None and not _is_runtime(call.func):
             yield f"torch.nn.{name}"
         elif name[:1].isupper():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
+from qprep.analysis.effects.class_facts import is_foreign
 from qprep.analysis.effects.class_replacement import is_changed
 from qprep.analysis.facts import MANY
 from qprep.analysis.places import Place
@@ -164,7 +165,7 @@ def creations_of(context: RewriteContext, unit: Unit, attribute: str) -> list[Cr
         entry = context.analysis.attributes_of(member).names.get(attribute)
         found.update(entry.creations if entry is not None else {})
     if not found:
-        return Rejection(f"where `{attribute}` is created is unknown", RejectionCode.RUN_ONLY)
+        return Rejection(f"the place that creates `{attribute}` is unknown", RejectionCode.RUN_ONLY)
     for creation in found.values():
         code = context.code(creation.place.module)
         node = code.node(creation.place) if code is not None else None
@@ -222,9 +223,18 @@ def _copy(scope: Scope, creation: Creation, found: Reached, alike: list[Creation
             return f"{scope.nn('ModuleDict')}({pairs})"
         return f"{scope.nn('ModuleList')}({each} for each in {owner}.{found.attribute})"
     held = _reading(f"{owner}.{found.attribute}", found)
-    copied = text if text is not None else f"{scope.runtime('another', index)}({held})"
+    plain = ", plain=True" if not found.under and _may_be_foreign(scope.context, creation.unit, found) else ""
+    copied = text if text is not None else f"{scope.runtime('another', index)}({held}{plain})"
     wrap = "" if text is not None else ".wrap"
     return f"{scope.runtime('PerCall', index)}{wrap}({copied}, owner={owner})" if many else copied
+
+
+def _may_be_foreign(context: RewriteContext, unit: Unit, found: Reached) -> bool:
+    """True if an attribute may hold a module of another package, whose class is unknown before the code runs."""
+    tables = [context.analysis.attributes_of(member).names for member in context.family(unit)]
+    kinds = [table[found.attribute].kind for table in tables if found.attribute in table]
+    names = {context.analysis.class_name(module) for kind in kinds for module in modules_of(kind)}
+    return any(is_foreign(name) and not context.project.classes_named(name) for name in names)
 
 
 def owner_name(context: RewriteContext, creation: Creation) -> str:
