@@ -47,7 +47,8 @@ def _not_run(analysis: Analysis, module: str) -> Iterator[str]:
     index = analysis.project.index(module)
     if index is None:
         return
-    read = {node.id if isinstance(node, ast.Name) else node.attr for node in index.of(ast.Name, ast.Attribute)}
+    read = {node.id for node in index.of(ast.Name) if isinstance(node, ast.Name)}
+    read |= {node.attr for node in index.of(ast.Attribute) if isinstance(node, ast.Attribute)}
 
     def is_open(function: FunctionRef) -> bool:
         short = function.name.rpartition(".")[2].partition(":")[0]
