@@ -1,4 +1,4 @@
-"""What the given files leave open: classes and functions of which only the files that use them may tell more."""
+"""Names that the given files leave open: of these classes and functions only the files that use them may tell more."""
 
 from __future__ import annotations
 
