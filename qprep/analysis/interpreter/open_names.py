@@ -5,7 +5,9 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from qprep.analysis.symbols.definition_names import DefinitionName
 from qprep.analysis.values.abstract_values import ClassRef, FunctionRef, Module, Object
+from qprep.analysis.values.access_paths import SELF
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -37,7 +39,7 @@ def open_names(analysis: Analysis, modules: Collection[str]) -> OpenNames:
 
     A class counts once the evaluation has looked for the places that make it.
     """
-    made = {cls.name.rpartition(".")[2] for cls in analysis.looked_for if cls.module in modules}
+    made = {DefinitionName.parse(cls.name).name for cls in analysis.looked_for if cls.module in modules}
     called = {name for module in modules for name in _not_run(analysis, module)}
     return OpenNames(tuple(sorted(made)), tuple(sorted(called)))
 
@@ -51,18 +53,18 @@ def _not_run(analysis: Analysis, module: str) -> Iterator[str]:
     read |= {node.attr for node in index.of(ast.Attribute) if isinstance(node, ast.Attribute)}
 
     def is_open(function: FunctionRef) -> bool:
-        short = function.name.rpartition(".")[2].partition(":")[0]
+        short = DefinitionName.parse(function.name).name
         is_used = (module, function.name) in analysis.ran or short in read or short in _MAKING
         return not is_used and _runs_operations(analysis, function)
 
     for name in index.functions:
         if is_open(FunctionRef(module, name)):
-            yield name.partition(":")[0]
+            yield DefinitionName.parse(name).name
     for name, entry in index.classes.items():
         cls = ClassRef(module, name)
-        instance = Module(cls, "") if analysis.is_module(cls) else Object(cls)
+        instance = Module(cls, SELF) if analysis.is_module(cls) else Object(cls)
         if any(is_open(FunctionRef(module, f"{name}.{method}", instance)) for method in entry.methods):
-            yield name.rpartition(".")[2].partition(":")[0]
+            yield DefinitionName.parse(name).name
 
 
 def _runs_operations(analysis: Analysis, ref: FunctionRef) -> bool:
