@@ -228,7 +228,8 @@ def _fixed_in_project(
     settings, effort = work.settings, work.effort
     part = partial(check_part, settings=settings, overlay=work.overlay)
     known = _check_memory(effort.cache) if memory is not None and effort.cache is not None else None
-    alone = run_parts(PartLook("check", part, look.parsed), replace(work, divisions=_asking(work.divisions)), known)
+    every = replace(work, divisions=_asking(work.divisions), effort=replace(effort, edits=True))
+    alone = run_parts(PartLook("check", part, look.parsed), every, known)
     rest = [number for number, result in enumerate(alone) if _needs_others(result, project, settings)]
     done = [_unfixed(result) for result in alone]
     if rest:
