@@ -231,7 +231,8 @@ def _may_be_template(node: ast.expr, scope: LexicalScope, followed: frozenset[st
 
 def _of_call(call: ast.Call, file: FileScopes, points_to: PointsTo) -> Iterator[_Conversion]:
     scope = file.scope_of(call)
-    for made, method in as_method_calls(call, file, lambda node: points_to.of(node, scope)):
+    is_text = TEXT_METHODS.__contains__
+    for made, method in as_method_calls(call, file, lambda node: points_to.of(node, scope), is_text):
         if method.attr in TEXT_METHODS:
             yield _Conversion(call, (method.value,), _always, of_base=_names_a_class(call, made))
     arguments = argument_values(call)

@@ -105,15 +105,9 @@ def _has_generated_text(points_to: PointsTo, cls: ClassRef) -> bool:
 def _fields(points_to: PointsTo, cls: ClassRef) -> References:
     """The values of the attributes that a class names, and the arguments of its constructor."""
     found = points_to.given_to(cls)
-    for base in points_to.project.mro(cls):
-        entry = points_to.project.class_node(base) if isinstance(base, ClassRef) else None
-        for node in ast.walk(entry.node) if entry is not None else ():
-            match node:
-                case ast.AnnAssign(target=ast.Name(id=name)):
-                    found |= points_to.of_attribute(cls, name)
-                case ast.Attribute(attr=name, ctx=ast.Store()):
-                    found |= points_to.of_attribute(cls, name)
-    return found
+    bases = (base for base in points_to.project.mro(cls) if isinstance(base, ClassRef))
+    names = dict.fromkeys(name for base in bases for name in points_to.names_set_in(base))
+    return found.union(*(points_to.of_attribute(cls, name) for name in names))
 
 
 def _is_result_of_unknown(points_to: PointsTo, value: ast.expr, file: FileScopes) -> bool:
