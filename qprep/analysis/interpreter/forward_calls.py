@@ -95,6 +95,27 @@ def _run_lambda(analysis: Analysis, cls: ClassRef, forward: Closure | Partial, a
     return returned
 
 
+def run_installed(analysis: Analysis, module: str, function: FunctionRef | Closure, owner: Module | None) -> None:
+    """A function that is made a method of a module from outside its class."""
+    frame = analysis.frame_of(module)
+    if frame is None:
+        return
+    frame.recording = True
+    if isinstance(function, FunctionRef):
+        method = FunctionRef(function.module, function.name, owner)
+        summary = analysis.summary(frame, method, None, recording=True, root=True)
+    else:
+        cls = owner.cls if owner is not None and isinstance(owner.cls, ClassRef) else None
+        names = bind(analysis, Callee(function.home.index, function.node, owner, cls, True), None)
+        positional = [arg.arg for arg in (*function.node.args.posonlyargs, *function.node.args.args)]
+        given = Arguments([names[name] for name in positional])
+        name = ast.copy_location(ast.Name(id="forward", ctx=ast.Load()), function.node)
+        node = ast.copy_location(ast.Call(func=name, args=[], keywords=[]), function.node)
+        returned = analysis.call_kind(frame, node, function, given)
+        summary = CallSummary(returned, frame.counts, frozenset(frame.touched))
+    entry_points.settle(analysis, summary)
+
+
 def _inherited_forward(
     analysis: Analysis, frame: Frame, module: Module, arguments: Arguments | None, flow: bool
 ) -> Kind:

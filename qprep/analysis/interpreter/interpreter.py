@@ -12,6 +12,7 @@ from qprep.analysis.interpreter import (
     entry_points,
     expressions,
     forward_calls,
+    installed_methods,
     module_level,
     parameter_types,
     project_calls,
@@ -65,6 +66,7 @@ class ProjectAnalysis(Analysis):
         self.reached: set[ClassRef] = set()
         self.ran: set[tuple[str, str]] = set()  # functions that run in some forward: (module, qualified name)
         self.too_deep: set[str] = set()
+        self.with_losses: frozenset[str] = frozenset()  # the files in which losses count as operations
         self.proven: frozenset[Place] = frozenset()  # where a run of a model saw an operation on activations
         self.walked: dict[tuple[str, int, int], set[ClassRef]] = {}  # calls of children(): of which classes
         self.nested: set[ClassRef] = set()  # classes that other modules make instances of
@@ -105,6 +107,7 @@ class ProjectAnalysis(Analysis):
             self._guarded(ref)
         for name in names:
             self._run_beside(name)
+            self._run_installed(name)
         for name in putting:
             module_level.look_at(self, name)
         return self.facts
@@ -119,6 +122,18 @@ class ProjectAnalysis(Analysis):
                     self._guarded(ref, again=True)
                 for method in entry_points.beside_forward(self, ref):
                     self._guarded(ref, method)
+
+    def _run_installed(self, name: str) -> None:
+        """Evaluate the functions that a file makes methods of modules, and that no forward runs."""
+        for function, owner in installed_methods.installed(self, name):
+            if isinstance(function, FunctionRef) and (function.module, function.name) in self.ran:
+                continue
+            try:
+                forward_calls.run_installed(self, name, function, owner)
+            except RecursionError:
+                self.too_deep.add(name)
+                self.running.clear()
+                self._functions.stop()
 
     def _run_method(self, cls: ClassRef, method: FunctionRef) -> None:
         frame = self.frame_of(cls.module)
@@ -383,6 +398,8 @@ class ProjectAnalysis(Analysis):
         spelling: Spelling | None,
         form: str,
         scalar: bool = False,
+        *,
+        is_loss: bool = False,
     ) -> None:
         """An operation on activations stands here."""
         if not frame.recording:
@@ -390,9 +407,12 @@ class ProjectAnalysis(Analysis):
         place = frame.place(node)
         site = self.facts.ops.get(place)
         if site is None:
-            self.facts.ops[place] = OpSite(place, op, spelling, form, frame.unit, frame.function, scalar)
+            site = OpSite(place, op, spelling, form, frame.unit, frame.function, scalar)
+            self.facts.ops[place] = site
+            site.is_loss = is_loss or frame.is_for_loss
         else:
             site.scalar = site.scalar and scalar
+            site.is_loss = site.is_loss and (is_loss or frame.is_for_loss)
         frame.counts.add(OperationRan(place))
         frame.counts.add(TOTAL)
         frame.touched.add(place)

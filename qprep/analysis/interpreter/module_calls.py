@@ -12,6 +12,7 @@ from qprep.analysis.interpreter import (
 )
 from qprep.analysis.interpreter.arguments import Arguments
 from qprep.analysis.interpreter.items import item_of_unknown
+from qprep.analysis.interpreter.losses import is_loss
 from qprep.analysis.interpreter.self_attributes import self_attribute
 from qprep.analysis.symbols.function_modules import stand_in
 from qprep.analysis.values.abstract_values import (
@@ -93,6 +94,8 @@ def _nn_result(
         return tensor_operations.runtime_result(analysis, name.removeprefix(RUNTIME), arguments)
     if name == "torch.nn.Identity" and arguments.args:
         return arguments.args[0]
+    if is_loss(name):
+        return Tensor(arguments.flows, is_loss=True)
     if known is not None:
         return tensor_operations.result_kind(known.result, ACTIVATION if arguments.flows else PARAMETER)
     return OPEN if arguments.flows else Tensor(False)
