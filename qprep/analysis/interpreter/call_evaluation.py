@@ -76,7 +76,8 @@ def call(analysis: Analysis, frame: Frame, node: ast.Call) -> Kind:
 def _note_direct(analysis: Analysis, frame: Frame, node: ast.Call, callee: Kind) -> None:
     helper = analysis.facts.helpers.get(frame.place(node)) if frame.recording else None
     if helper is not None:
-        helper.direct = any(isinstance(option, FunctionRef) for option in options(callee))
+        functions = (option.function if isinstance(option, Partial) else option for option in options(callee))
+        helper.direct = any(isinstance(function, FunctionRef) for function in functions)
 
 
 def read_arguments(analysis: Analysis, frame: Frame, node: ast.Call) -> Arguments:

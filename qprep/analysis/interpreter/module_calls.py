@@ -25,6 +25,7 @@ from qprep.analysis.values.abstract_values import (
     FunctionRef,
     Kind,
     Module,
+    Partial,
     Sequence,
     Tensor,
     flows,
@@ -103,6 +104,9 @@ def _nn_result(
 
 def _dispatched(analysis: Analysis, frame: Frame, node: ast.Call, callee: Kind, arguments: Arguments) -> Kind:
     """One of the functions that a Dispatch is given: it has a module of its own, or is called as it is."""
+    if isinstance(callee, Partial):
+        merged = Arguments([*callee.args, *arguments.args], {**dict(callee.keywords), **arguments.keywords})
+        return join_all(_dispatched(analysis, frame, node, option, merged) for option in options(callee.function))
     cls = stand_in(analysis.project, callee) if isinstance(callee, FunctionRef) else None
     if cls is not None:
         return analysis.call_forward(frame, Module(cls), arguments)
