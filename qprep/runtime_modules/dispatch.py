@@ -14,9 +14,8 @@ from torch import nn
 
 _Class = TypeVar("_Class", bound=type[nn.Module])
 
-_PLACEHOLDER = type(
-    getattr(functools, "Placeholder", NotImplemented)
-)  # a partial's place for a later argument, Python 3.14
+# What a partial of Python 3.14 has in the place of a later argument.
+_PLACEHOLDER = type(getattr(functools, "Placeholder", NotImplemented))
 _MODULES: WeakKeyDictionary[FunctionType, type[nn.Module]] = WeakKeyDictionary()
 
 

@@ -76,8 +76,14 @@ def call(analysis: Analysis, frame: Frame, node: ast.Call) -> Kind:
 def _note_direct(analysis: Analysis, frame: Frame, node: ast.Call, callee: Kind) -> None:
     helper = analysis.facts.helpers.get(frame.place(node)) if frame.recording else None
     if helper is not None:
-        functions = (option.function if isinstance(option, Partial) else option for option in options(callee))
-        helper.direct = any(isinstance(function, FunctionRef) for function in functions)
+        helper.direct = any(isinstance(_without_bound(option), FunctionRef) for option in options(callee))
+
+
+def _without_bound(kind: Kind) -> Kind:
+    """The function of which a value is a partial, or a partial of one; any other value as it is."""
+    while isinstance(kind, Partial):
+        kind = kind.function
+    return kind
 
 
 def read_arguments(analysis: Analysis, frame: Frame, node: ast.Call) -> Arguments:
