@@ -194,7 +194,9 @@ def call_kind(analysis: Analysis, frame: Frame, node: ast.Call, callee: Kind, ar
         path = self_attribute(analysis, frame, node.func)
         others = [Module(None, path)] if path is not None and any(map(_says_nothing, options(callee))) else []
         called = partial(call_module, analysis, frame, node, [*modules, *others], arguments)
-        own = [option for option in options(callee) if isinstance(option, (Object, *_OWN))]
+        # A function of torch is one of several in a list, where it is not what an attribute holds.
+        callables = (Object, *_OWN) if path is not None else (Object, External, *_OWN)
+        own = [option for option in options(callee) if isinstance(option, callables)]
         return _call_each(analysis, frame, node, own, arguments, called) if own else called()
     alternatives = [option for option in options(callee) if option != NONE]
     if all(map(_says_nothing, alternatives)) and calls_its_argument(analysis, frame, arguments):

@@ -77,15 +77,19 @@ def sizes(facts: Facts) -> tuple[int, ...]:
 
 def take_back(facts: Facts, before: tuple[int, ...], *, is_known: bool) -> None:
     """Forget what a method added that is not an entry; its operations, where it has some, count as unknown."""
-    tables = _taken_back(facts)
     unknown = dict(facts.unknown) if is_known else {}
     added = [site for place, site in facts.ops.items()][before[1] :]
-    for table, size in zip(tables, before, strict=True):
-        while len(table) > size:
-            table.popitem()
+    forget(facts, before)
     facts.unknown.update(unknown)
     for site in added:
         facts.unknown.setdefault(site.place, Unknown(site.place, site.op.name))
+
+
+def forget(facts: Facts, before: tuple[int, ...]) -> None:
+    """Forget what was added since the tables of facts had these sizes."""
+    for table, size in zip(_taken_back(facts), before, strict=True):
+        while len(table) > size:
+            table.popitem()
 
 
 def _taken_back(facts: Facts) -> tuple[dict[Any, Any], ...]:

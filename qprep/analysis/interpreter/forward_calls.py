@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from typing import TYPE_CHECKING
 
 from qprep.analysis.interpreter import (
     attributes,
@@ -25,10 +26,14 @@ from qprep.analysis.values.abstract_values import (
     NameScope,
     Partial,
     Tensor,
+    flows,
     join_all,
     modules_of,
     options,
 )
+
+if TYPE_CHECKING:
+    from qprep.analysis.interpreter.installed_methods import Hook
 
 
 def call_forward(analysis: Analysis, frame: Frame, module: Module, arguments: Arguments | None) -> Kind:
@@ -114,6 +119,20 @@ def run_installed(analysis: Analysis, module: str, function: FunctionRef | Closu
         returned = analysis.call_kind(frame, node, function, given)
         summary = CallSummary(returned, frame.counts, frozenset(frame.touched))
     entry_points.settle(analysis, summary)
+
+
+def run_hook(analysis: Analysis, module: str, hook: Hook) -> None:
+    """A hook: where its result takes the place of an input or output, its operations are the model's."""
+    frame = analysis.frame_of(module)
+    if frame is None:
+        return
+    frame.recording = True
+    before = entry_points.sizes(analysis.facts)
+    returned = analysis.call_kind(frame, hook.call, hook.function, hook.arguments)
+    if flows(returned):
+        entry_points.settle(analysis, CallSummary(returned, frame.counts, frozenset(frame.touched)))
+    else:
+        entry_points.forget(analysis.facts, before)
 
 
 def _inherited_forward(

@@ -8,9 +8,11 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING, NamedTuple
 
+from qprep.analysis.interpreter.arguments import Arguments
 from qprep.analysis.places import Unit
 from qprep.analysis.symbols.ast_utils import dotted_text, last_name, positional_parameters, walk
 from qprep.analysis.values.abstract_values import (
+    ACTIVATION,
     ClassRef,
     Closure,
     External,
@@ -19,6 +21,7 @@ from qprep.analysis.values.abstract_values import (
     Kind,
     Module,
     NameScope,
+    Sequence,
     options,
 )
 
@@ -30,6 +33,7 @@ if TYPE_CHECKING:
 
 _Function = ast.FunctionDef | ast.AsyncFunctionDef
 _BINDING = "MethodType"
+_HOOKS = frozenset(("register_forward_hook", "register_forward_pre_hook"))
 
 
 class Installed(NamedTuple):
@@ -37,6 +41,14 @@ class Installed(NamedTuple):
 
     function: FunctionRef | Closure
     owner: Module | None
+
+
+class Hook(NamedTuple):
+    """A function that is registered as a hook, what it is given, and the call that registers it."""
+
+    function: FunctionRef | Closure
+    arguments: Arguments
+    call: ast.Call
 
 
 def installed(analysis: Analysis, module: str) -> Iterator[Installed]:
@@ -54,6 +66,34 @@ def installed(analysis: Analysis, module: str) -> Iterator[Installed]:
             takes_self = function is not None or owner.cls is not None or first[0].arg == "self"
             if takes_self or name == "forward":
                 yield Installed(made, owner if takes_self else None)
+
+
+def hooks(analysis: Analysis, module: str) -> Iterator[Hook]:
+    """The functions that a file registers as hooks which may change what a module is given or returns."""
+    index = analysis.project.index(module)
+    for call in index.of(ast.Call) if index is not None else ():
+        name = last_name(call.func)
+        if index is None or name not in _HOOKS or not call.args:
+            continue
+        given: list[Kind] = [Module(None), Sequence(ACTIVATION)]
+        given += [ACTIVATION] if name == "register_forward_hook" else []
+        method = _method(analysis, index, call.args[0])
+        if method is not None:
+            yield Hook(method, Arguments(given), call)
+        for made, _ in _functions(analysis, index, call.args[0]):
+            yield Hook(made, Arguments(given), call)
+
+
+def _method(analysis: Analysis, index: FileIndex, value: ast.expr) -> FunctionRef | None:
+    """The method that `self.method` is, of a module class around it."""
+    match value:
+        case ast.Attribute(value=ast.Name(id="self"), attr=name):
+            for cls, entry in index.classes.items():
+                ref = ClassRef(index.name, cls)
+                around = entry.node.lineno <= value.lineno <= (entry.node.end_lineno or 0)
+                if around and name in entry.methods and analysis.is_module(ref):
+                    return FunctionRef(index.name, f"{cls}.{name}", Module(ref))
+    return None
 
 
 def _assignments(index: FileIndex) -> Iterator[tuple[ast.expr, str, ast.expr]]:

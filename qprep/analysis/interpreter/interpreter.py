@@ -124,16 +124,17 @@ class ProjectAnalysis(Analysis):
                     self._guarded(ref, method)
 
     def _run_installed(self, name: str) -> None:
-        """Evaluate the functions that a file makes methods of modules, and that no forward runs."""
-        for function, owner in installed_methods.installed(self, name):
-            if isinstance(function, FunctionRef) and (function.module, function.name) in self.ran:
-                continue
-            try:
-                forward_calls.run_installed(self, name, function, owner)
-            except RecursionError:
-                self.too_deep.add(name)
-                self.running.clear()
-                self._functions.stop()
+        """Evaluate the functions that a file makes methods or hooks of modules, and that no forward runs."""
+        try:
+            for function, owner in installed_methods.installed(self, name):
+                if not isinstance(function, FunctionRef) or (function.module, function.name) not in self.ran:
+                    forward_calls.run_installed(self, name, function, owner)
+            for hook in installed_methods.hooks(self, name):
+                forward_calls.run_hook(self, name, hook)
+        except RecursionError:
+            self.too_deep.add(name)
+            self.running.clear()
+            self._functions.stop()
 
     def _run_method(self, cls: ClassRef, method: FunctionRef) -> None:
         frame = self.frame_of(cls.module)

@@ -64,6 +64,78 @@ def example():
 """),
         "",
     ),
+    declined(
+        "hook-that-changes-an-output",
+        module("""
+def scale(layer, inputs, output):
+    return output * 0.5 + 1
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.fc = nn.Linear(4, 4)
+        self.fc.register_forward_hook(scale)
+
+    def forward(self, x):
+        return self.fc(x)
+"""),
+        "",
+    ),
+    prepared(
+        "method-as-a-hook",
+        module("""
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.fc = nn.Linear(4, 4)
+        self.fc.register_forward_pre_hook(self.before)
+
+    def before(self, layer, inputs):
+        return (F.relu(inputs[0]) * 2,)
+
+    def forward(self, x):
+        return self.fc(x)
+"""),
+    ),
+    prepared(
+        "functions-named-together",
+        module("""
+relu, gate = F.relu, torch.sigmoid
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.fc = nn.Linear(4, 4)
+
+    def forward(self, x):
+        return relu(self.fc(x)) * gate(x)
+"""),
+    ),
+    declined(
+        "layers-and-functions-in-a-row",
+        module("""
+def compose(*steps):
+    def run(x):
+        for step in steps:
+            x = step(x)
+        return x
+
+    return run
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.fc = nn.Linear(4, 4)
+        self.run = compose(self.fc, F.relu)
+
+    def forward(self, x):
+        return self.run(x)
+"""),
+        "the function that runs is defined inside it",
+    ),
     untouched(
         "kept-by-no-module",
         module("""
