@@ -60,7 +60,7 @@ def _of_path(
     receiver: ast.Attribute | ast.Subscript,
     steps: Sequence[_Step],
 ) -> Receiver:
-    """What `self.features.last`, or `net.layers[0]` with a known `net`, is a part of."""
+    """The receiver that `self.features.last` is below, or `net.layers[0]` with a known `net`."""
     root: ast.expr = receiver
     while isinstance(root, ast.Attribute | ast.Subscript):
         if isinstance(root, ast.Attribute) and isinstance(root.value, ast.Name) and root.value.id == "self":

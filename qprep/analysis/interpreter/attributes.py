@@ -214,8 +214,8 @@ def item_of(analysis: Analysis, value: Module) -> Kind:
 def held_function(analysis: Analysis, frame: Frame, cls: ClassRef, name: str, function: str) -> None:
     """`self.name` holds a function that is called as an activation.
 
-    `function` is its name where the place that stores it does not tell. What is stored under one name may be another
-    function at each place; the body of one of the project is looked at where it runs.
+    `function` is its name where the place that stores it does not tell. Each place may store another function. The body
+    of one of the project is evaluated where it runs.
     """
     entry = analysis.attributes_of(cls).names.get(name)
     for creation in entry.creations.values() if entry is not None else ():

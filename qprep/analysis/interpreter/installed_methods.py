@@ -97,7 +97,7 @@ def _method(analysis: Analysis, index: FileIndex, value: ast.expr) -> FunctionRe
 
 
 def _assignments(index: FileIndex) -> Iterator[tuple[ast.expr, str, ast.expr]]:
-    """What is assigned to attributes: the object, the name and the value."""
+    """The assignments to attributes: the object, the name and the value."""
     for node in index.of(ast.Assign):
         for target in node.targets:
             if isinstance(target, ast.Attribute):

@@ -335,7 +335,7 @@ def _called_with_one(context: RewriteContext, unit: Unit, attribute: str) -> boo
 
 
 def _passed(node: ast.Call) -> list[ast.expr]:
-    """The arguments of a call that may be functions: the name that `getattr(F, cfg.act)` reads is none."""
+    """The arguments of a call that may be functions. The second argument of `getattr(F, cfg.act)` is a name."""
     is_lookup = isinstance(node.func, ast.Name) and node.func.id in ("getattr", "hasattr") and len(node.args) > 1
     return [arg for position, arg in enumerate(node.args) if position != 1 or not is_lookup]
 
