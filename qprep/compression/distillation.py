@@ -28,7 +28,7 @@ class KnowledgeDistillation(Distiller):
     """loss = student · loss + distill · T² · KL(teacher / T, student / T), of the last run in training mode.
 
     The model's inputs and output are taken by a hook; the teacher runs on the same inputs, in evaluation mode.
-    `student` and `distill` are Distiller's weights; its `teacher` weight (of the teacher's loss) is refused, as there.
+    `student` and `distill` are Distiller's weights; its `teacher` weight (of the teacher's loss) is an error, as there.
     """
 
     def __init__(

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 from qprep.analysis.interpreter.environment import unrooted
 from qprep.analysis.symbols.ast_utils import walk
+from qprep.analysis.symbols.definition_names import DefinitionName
 from qprep.analysis.values.abstract_values import (
     UNKNOWN,
     ClassRef,
-    Closure,
     External,
     FunctionRef,
     Kind,
@@ -22,6 +22,7 @@ from qprep.analysis.values.abstract_values import (
     join_all,
     options,
 )
+from qprep.analysis.values.closure_values import Closure
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -110,7 +111,7 @@ def _own_function(kind: Kind) -> Kind | None:
 
 def _look_through_callers(analysis: Analysis, makers: list[ClassRef]) -> None:
     """Evaluate the functions outside classes that make instances of these classes: no forward runs them."""
-    words = {cls.name.rpartition(".")[2] for cls in makers if cls not in analysis.looked_for}
+    words = {DefinitionName.parse(cls.name).key for cls in makers if cls not in analysis.looked_for}
     analysis.looked_for.update(makers)
     if not words:
         return

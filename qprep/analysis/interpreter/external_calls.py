@@ -21,7 +21,6 @@ from qprep.analysis.values.abstract_values import (
     PART,
     UNKNOWN,
     ClassRef,
-    Closure,
     External,
     FunctionRef,
     Kind,
@@ -33,6 +32,8 @@ from qprep.analysis.values.abstract_values import (
     modules_of,
     options,
 )
+from qprep.analysis.values.access_paths import AccessPath
+from qprep.analysis.values.closure_values import Closure
 from qprep.analysis.values.path_events import CHILDREN
 from qprep.foundation.catalogue.torch_ao import FUNCTIONAL, STUBS, eager_name
 
@@ -98,7 +99,7 @@ def _call_foreign(analysis: Analysis, frame: Frame, node: ast.Call, name: str, a
         return Tensor(arguments.flows, is_loss=True)
     path = self_attribute(analysis, frame, node.func)
     if path is not None and arguments.flows:
-        return call_module(analysis, frame, node, [Module(External(name), path)], arguments)
+        return call_module(analysis, frame, node, [Module(External(name), AccessPath((path,)))], arguments)
     if arguments.flows and _computes(name):
         analysis.note_unknown(frame, node, f"{name}()")
     return call_through(analysis, frame, node, arguments)
@@ -118,7 +119,7 @@ def _looks_like_class(name: str) -> bool:
 def _is_callback(kind: Kind) -> bool:
     """True if an argument is given to be called: self is given to be analysed."""
     return all(
-        isinstance(option, Closure | FunctionRef | Partial) or (isinstance(option, Module) and option.path != "")
+        isinstance(option, Closure | FunctionRef | Partial) or (isinstance(option, Module) and not option.is_self)
         for option in options(kind)
     )
 

@@ -19,11 +19,9 @@ from qprep.analysis.symbols.function_modules import is_function_like
 from qprep.analysis.values.abstract_values import (
     UNKNOWN,
     ClassRef,
-    Closure,
     FunctionRef,
     Kind,
     Module,
-    NameScope,
     Partial,
     Tensor,
     flows,
@@ -31,6 +29,8 @@ from qprep.analysis.values.abstract_values import (
     modules_of,
     options,
 )
+from qprep.analysis.values.access_paths import SELF
+from qprep.analysis.values.closure_values import Closure, NameScope
 
 if TYPE_CHECKING:
     from qprep.analysis.interpreter.installed_methods import Hook
@@ -42,7 +42,7 @@ def call_forward(analysis: Analysis, frame: Frame, module: Module, arguments: Ar
     flow = arguments is None or arguments.flows
     if not frame.recording:
         return Tensor(False)
-    bound = Module(module.cls, "", None, module.item)
+    bound = Module(module.cls, SELF, None, module.item)
     found = attributes.class_attribute(analysis, module.cls, bound, "forward")
     forwards = [option for option in options(found) if isinstance(option, FunctionRef | Closure | Partial)]
     if not forwards:
@@ -84,7 +84,7 @@ def _run_lambda(analysis: Analysis, cls: ClassRef, forward: Closure | Partial, a
     index = analysis.project.index(cls.module)
     if not isinstance(closure, Closure) or index is None:
         return Tensor(True)
-    bound = Module(cls, "")
+    bound = Module(cls, SELF)
     unit, function = Unit(cls.module, cls.name, True), f"{cls.name}.forward"
     inner = Frame(index, unit, function, bound, cls, NameScope({}), True)
     given = arguments

@@ -16,15 +16,9 @@ from qprep.analysis.interpreter.class_scopes import ClassScopes
 from qprep.analysis.interpreter.environment import NOTHING, CallSummary, Counts, Frame
 from qprep.analysis.interpreter.protocol import Analysis
 from qprep.analysis.places import Unit
-from qprep.analysis.values.abstract_values import (
-    NONE,
-    ClassRef,
-    FunctionRef,
-    Kind,
-    Module,
-    NameScope,
-    flows,
-)
+from qprep.analysis.symbols.definition_names import DefinitionName
+from qprep.analysis.values.abstract_values import NONE, ClassRef, FunctionRef, Kind, Module, flows
+from qprep.analysis.values.closure_values import NameScope
 from qprep.analysis.values.path_events import FunctionCalled, OperationRan
 from qprep.foundation.lru_store import LruStore
 
@@ -56,7 +50,7 @@ class _Call:
     @property
     def cls(self) -> ClassRef | None:
         """The class whose method it is."""
-        owner = self.ref.name.rpartition(".")[0]
+        owner = DefinitionName.parse(self.ref.name).owner
         return ClassRef(self.ref.module, owner) if owner else None
 
     @property

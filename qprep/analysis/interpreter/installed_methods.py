@@ -14,16 +14,15 @@ from qprep.analysis.symbols.ast_utils import dotted_text, last_name, positional_
 from qprep.analysis.values.abstract_values import (
     ACTIVATION,
     ClassRef,
-    Closure,
     External,
     FunctionRef,
-    Home,
     Kind,
     Module,
-    NameScope,
     Sequence,
     options,
 )
+from qprep.analysis.values.access_paths import AccessPath
+from qprep.analysis.values.closure_values import Closure, Home, NameScope
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -158,8 +157,8 @@ def _owner(analysis: Analysis, index: FileIndex, target: ast.expr) -> Module | N
     found: Kind | None = analysis.project.resolve(dotted) if dotted is not None else None
     match found:
         case ClassRef():
-            return Module(found, "") if analysis.is_module(found) else None
+            return Module(found, AccessPath()) if analysis.is_module(found) else None
         case External(name=name):
-            return Module(None, "") if name.startswith("torch.nn.") else None
+            return Module(None, AccessPath()) if name.startswith("torch.nn.") else None
         case _:
-            return Module(None, "")
+            return Module(None, AccessPath())

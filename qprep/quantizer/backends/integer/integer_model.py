@@ -15,7 +15,7 @@ from torch.nn import Parameter
 from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
 
 from qprep.foundation.errors import QprepError
-from qprep.quantizer.backends.comparison import LIMIT, Difference, check_grids, output_difference, refused
+from qprep.quantizer.backends.comparison import LIMIT, Difference, check_grids, difference_error, output_difference
 from qprep.quantizer.backends.integer.agreement import compared
 from qprep.quantizer.backends.integer.dispatch import noting
 from qprep.quantizer.backends.integer.held import holding
@@ -132,7 +132,7 @@ def _compare(simulation: nn.Module, made: IntegerModel, example: Example) -> Non
         apart = Difference(each.decibels, each.levels)
         if apart.breaks(LIMIT):
             why = "its integers differ from the simulation's"
-            raise refused("the integers to equal the simulation", each.name, apart, why)
+            raise difference_error("the integers to equal the simulation", each.name, apart, why)
     expected, found = both.expected, both.found
     if len(expected) == len(found):
         pairs = [_unmasked(*each) for each in zip(expected, found, strict=True)]
@@ -140,7 +140,7 @@ def _compare(simulation: nn.Module, made: IntegerModel, example: Example) -> Non
     output = output_difference(expected, found, [math.nan] * len(found))
     if output is not None:
         why = "operations in float differ from the simulation's"
-        raise refused("the integer model to equal the simulation", "", output, why)
+        raise difference_error("the integer model to equal the simulation", "", output, why)
 
 
 def _unmasked(right: Tensor, found: Tensor) -> tuple[Tensor, Tensor]:
