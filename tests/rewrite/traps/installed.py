@@ -339,4 +339,30 @@ class Net(nn.Module):
     ),
 )
 
-CASES = {14: INSTALLED, 11: GIVEN, 13: PARTIALS, 15: INSIDE_ITSELF}
+TESTED = tuple(
+    prepared(
+        f"tensor-by-{name}",
+        module(f"""
+{line}
+from torch.utils._pytree import tree_flatten
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.fc = nn.Linear(4, 4)
+
+    def forward(self, x):
+        values, _ = tree_flatten([self.fc(x), x])
+        values = [F.relu(value) * 2 if {test} else value for value in values]
+        return values[0]
+"""),
+    )
+    for name, line, test in (
+        ("isinstance", "", "isinstance(value, torch.Tensor)"),
+        ("is-tensor", "", "torch.is_tensor(value)"),
+        ("imported-is-tensor", "from torch import is_tensor", "is_tensor(value)"),
+    )
+)
+
+CASES = {14: INSTALLED, 11: GIVEN, 13: PARTIALS, 15: INSIDE_ITSELF, 9: TESTED}
