@@ -31,7 +31,7 @@ def call(analysis: Analysis, frame: Frame, node: ast.Call, closure: Closure, arg
         return UNKNOWN
     if len(analysis.running) > MAX_DEPTH:
         return UNKNOWN
-    key = (closure, arguments.key, closure.scope.snapshot(), tuple(frame.loops))
+    key = (closure, arguments.key, closure.scope.snapshot(), tuple(frame.loops), frame.is_for_loss)
     known = analysis.closures.get(key) if frame.recording else None
     if known is None:
         known = _run(analysis, frame, closure, arguments)
@@ -58,7 +58,7 @@ def _run(analysis: Analysis, frame: Frame, closure: Closure, arguments: Argument
     scope = NameScope(names, closure.scope)
     inner = Frame(home.index, home.unit, home.function, home.self_kind, home.cls, scope, frame.recording)
     inner.loops, inner.loop_names = frame.loops, dict(home.loop_names)
-    inner.caller = frame
+    inner.caller, inner.is_for_loss = frame, frame.is_for_loss
     analysis.running.add(closure)
     try:
         if isinstance(closure.node, ast.Lambda):

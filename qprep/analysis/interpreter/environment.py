@@ -109,6 +109,7 @@ class Frame:
     earlier: list[Counts] = field(default_factory=list)  # what happened before each loop that this is in
     conditions: frozenset[Condition] = frozenset()  # what the branches around may take for granted
     guards: dict[Event, list[frozenset[Condition]]] = field(default_factory=dict)  # under which an event happened
+    is_for_loss: bool = False  # what runs here only computes a loss
     caller: Frame | None = None  # the frame that called this one on the same object
     _home: Home | None = None
 

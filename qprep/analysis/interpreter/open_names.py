@@ -78,4 +78,4 @@ def _runs_operations(analysis: Analysis, ref: FunctionRef) -> bool:
         summary = analysis.summary(frame, ref, None, recording=True, root=True, beside=True)
     except RecursionError:
         return True
-    return bool(summary.touched) or len(analysis.facts.unknown) > before
+    return bool(summary.operation_places) or len(analysis.facts.unknown) > before

@@ -160,12 +160,13 @@ def _compute(
             analysis.note_unknown(frame, node, f"{op.name}()")
             return UNKNOWN
         return Tensor(False)
+    is_loss = any(tensor.is_loss for tensor in tensors)
     if flow and dtype != INTEGER and op.result is not Result.INTEGER:
         scalar = len(kinds) > 1 and isinstance(kinds[1], Number) and bool(op.operators)
-        analysis.note_op(frame, node, op, spelling, form, scalar=scalar)
+        analysis.note_op(frame, node, op, spelling, form, scalar=scalar, is_loss=is_loss)
         if spelling.is_inplace and form == "method" and isinstance(kinds[0], Tensor) and not kinds[0].flow:
             _taint(analysis, frame, node)
-    return _compute_result(op, len(kinds), Tensor(flow, dtype))
+    return _compute_result(op, len(kinds), Tensor(flow, dtype, is_loss=is_loss))
 
 
 def _compute_result(op: Op, given: int, tensor: Tensor) -> Kind:
@@ -256,8 +257,9 @@ def python_function(analysis: Analysis, frame: Frame, node: ast.Call, name: str,
     if all(_first_tensor(arg) is None for arg in arguments.args):
         analysis.note_unknown(frame, node, f"{name}()")
         return PART
-    analysis.note_op(frame, node, row[0], row[1], "builtin")
-    return Tensor(True)
+    is_loss = any((each := _first_tensor(arg)) is not None and each.is_loss for arg in arguments.all())
+    analysis.note_op(frame, node, row[0], row[1], "builtin", is_loss=is_loss)
+    return Tensor(True, is_loss=is_loss)
 
 
 def higher_order(analysis: Analysis, frame: Frame, node: ast.Call, name: str, arguments: Arguments) -> Kind:

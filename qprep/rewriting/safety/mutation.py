@@ -21,7 +21,7 @@ from qprep.rewriting.safety import child_loops, nested_paths
 from qprep.rewriting.safety.class_body import names_of
 from qprep.rewriting.safety.construction_order import met_at_construction, walked_at_construction
 from qprep.rewriting.safety.constructor_calls import run_by_init
-from qprep.rewriting.safety.external_writes import is_written
+from qprep.rewriting.safety.external_writes import is_written, place_of_write
 from qprep.rewriting.safety.observability import holds_no_state, made_of
 
 if TYPE_CHECKING:
@@ -91,9 +91,7 @@ def made_at_end(scope: Scope, call: ModuleCall, where: Reached, creations: list[
     runs_first = where.is_itself and all(is_layer(scope.context, name) for name in call.classes)
     found = [c for c in _changes(scope.context, scope.unit, attribute, places) if c.is_other or not runs_first]
     if is_written(scope.context, scope.unit, attribute):
-        return Rejection(
-            f"`{attribute}` is set or changed outside the class, perhaps on this instance", RejectionCode.MUTATION
-        )
+        return _written_outside(scope.context, scope.unit, attribute)
     for owner, name in nested_paths.owners(scope.context, scope.unit, where.path):
         made = nested_paths.made(scope.context, owner, name)
         rejection = changed_attribute(scope.context, owner, name, made, is_built=True)
@@ -215,8 +213,13 @@ def changed_attribute(
     is_set = value_mutation(attribute) in context.writes if may_be_other else is_written(context, unit, attribute)
     if not is_set:
         return None
+    return _written_outside(context, unit, attribute)
+
+
+def _written_outside(context: RewriteContext, unit: Unit, attribute: str) -> Rejection:
+    place = place_of_write(context, unit, attribute)
     return Rejection(
-        f"`{attribute}` is set or changed outside the class, perhaps on this instance", RejectionCode.MUTATION
+        f"`{attribute}` is set or changed outside the class{place}, perhaps on this instance", RejectionCode.MUTATION
     )
 
 

@@ -374,13 +374,19 @@ def _called_with_one(context: RewriteContext, unit: Unit, attribute: str) -> boo
     return True
 
 
+def _passed(node: ast.Call) -> list[ast.expr]:
+    """The arguments of a call that may be functions. The second argument of `getattr(F, cfg.act)` is a name."""
+    is_lookup = isinstance(node.func, ast.Name) and node.func.id in ("getattr", "hasattr") and len(node.args) > 1
+    return [arg for position, arg in enumerate(node.args) if position != 1 or not is_lookup]
+
+
 def _used_as_value(context: RewriteContext, unit: Unit, attribute: str) -> Rejection | None:
     """A rejection where code compares the function or passes it on: it would see a module instead."""
     for member in context.family(unit):
         entry = context.project.class_node(member)
         for node in ast.walk(entry.node) if entry is not None else ():
             if isinstance(node, ast.Compare | ast.Call):
-                parts = [node.left, *node.comparators] if isinstance(node, ast.Compare) else node.args
+                parts = [node.left, *node.comparators] if isinstance(node, ast.Compare) else _passed(node)
                 if any(isinstance(part, ast.Attribute) and part.attr == attribute for part in parts):
                     reason = f"`{attribute}` is used as a value in `{member.name}`"
                     return Rejection(reason, RejectionCode.CONSTRUCTION)

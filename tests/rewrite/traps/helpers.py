@@ -32,14 +32,13 @@ HELPERS: tuple[Case, ...] = (
             """,
         ),
     ),
-    declined(
+    prepared(
         "a-partial-made-elsewhere",
         net(
             "return self.make(self.fc(x)) + self.make(x)",
             "self.make = partial(scaled, by=0.5)",
             extra="from functools import partial\n\n\ndef scaled(t, *, by):\n    return (t * by).exp()",
         ),
-        "under a name that is unknown before the code runs",
     ),
     prepared(
         "arguments-of-unknown-kind",
