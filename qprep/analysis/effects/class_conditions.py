@@ -6,7 +6,7 @@ import ast
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from qprep.analysis.effects.abstract_objects import AnyOf, AttributeTest, ClassTest, NameTest, Test, negated
+from qprep.analysis.effects.object_tests import AnyOf, AttributeTest, ClassTest, NameTest, Test, negated
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -393,6 +393,23 @@ def binding_loop(node: ast.Name, parents: dict[ast.AST, ast.AST]) -> ast.For | N
         if isinstance(parent, ast.For) and current in parent.body and may_bind([parent.target], node.id):
             return None if may_bind(parent.body, node.id) else parent
         current = parent
+    return None
+
+
+def binding_comprehension(node: ast.Name, parents: dict[ast.AST, ast.AST]) -> ast.comprehension | None:
+    """The part `for … in …` of a comprehension that gives a variable its value at a read in the comprehension."""
+    part: ast.AST = node
+    generator: ast.comprehension | None = None  # the one that the read stands in
+    is_source = False  # the read stands in what that one goes through, which its own variables are not part of
+    while (parent := parents.get(part)) is not None and not isinstance(parent, ast.stmt | ast.Lambda):
+        if isinstance(parent, ast.comprehension):
+            generator, is_source = parent, part is parent.iter
+        elif isinstance(parent, ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp):
+            last = parent.generators.index(generator) + (not is_source) if part is generator and generator else None
+            for each in reversed(parent.generators[:last]):
+                if may_bind([each.target], node.id):
+                    return each
+        part = parent
     return None
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
+from qprep.analysis.effects.class_facts import is_foreign
 from qprep.analysis.effects.class_replacement import is_changed
 from qprep.analysis.facts import MANY
 from qprep.analysis.places import Place
 from qprep.analysis.symbols.ast_utils import is_attribute_of, positional_parameters
 from qprep.analysis.values.abstract_values import (
     ClassRef,
-    Closure,
     External,
     FunctionRef,
     Module,
@@ -20,6 +20,7 @@ from qprep.analysis.values.abstract_values import (
     options,
     tensor_of,
 )
+from qprep.analysis.values.closure_values import Closure
 from qprep.foundation.catalogue.call_signature import parse_constructor
 from qprep.foundation.findings import Rejection, RejectionCode
 from qprep.rewriting.composed_edits import Piece
@@ -49,7 +50,7 @@ def separate_call(scope: Scope, call: ModuleCall) -> Pieces | Rejection:
     if isinstance(scope.node, ast.Attribute):
         return _renew_within(scope, call, scope.node.value)
     func = scope.call().func
-    if call.path.endswith("()") and isinstance(func, ast.Attribute):
+    if call.path.is_method_result and isinstance(func, ast.Attribute):
         return _renew_within(scope, call, func.value)
     return _separate(scope, call, reached(scope, call))
 
@@ -220,9 +221,18 @@ def _copy(scope: Scope, creation: Creation, found: Reached, alike: list[Creation
             return f"{scope.nn('ModuleDict')}({pairs})"
         return f"{scope.nn('ModuleList')}({each} for each in {owner}.{found.attribute})"
     held = _reading(f"{owner}.{found.attribute}", found)
-    copied = text if text is not None else f"{scope.runtime('another', index)}({held})"
+    plain = ", plain=True" if not found.under and _may_be_foreign(scope.context, creation.unit, found) else ""
+    copied = text if text is not None else f"{scope.runtime('another', index)}({held}{plain})"
     wrap = "" if text is not None else ".wrap"
     return f"{scope.runtime('PerCall', index)}{wrap}({copied}, owner={owner})" if many else copied
+
+
+def _may_be_foreign(context: RewriteContext, unit: Unit, found: Reached) -> bool:
+    """True if an attribute may hold a module of another package, whose class is unknown before the code runs."""
+    tables = [context.analysis.attributes_of(member).names for member in context.family(unit)]
+    kinds = [table[found.attribute].kind for table in tables if found.attribute in table]
+    names = {context.analysis.class_name(module) for kind in kinds for module in modules_of(kind)}
+    return any(is_foreign(name) and not context.project.classes_named(name) for name in names)
 
 
 def owner_name(context: RewriteContext, creation: Creation) -> str:
