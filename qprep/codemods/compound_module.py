@@ -82,7 +82,7 @@ def rewrite(scope: Scope, site: Compound) -> Outcome:
         known = scope.context.analysis.catalogue.nn_module(cls.removeprefix("torch.nn."))
         if known is None or not known.is_compound:
             return Rejection(
-                f"the name may also refer to `{cls.removeprefix('torch.')}` too, which has no hidden stages",
+                f"the name may also refer to `{cls.removeprefix('torch.')}`, which has no hidden stages",
                 RejectionCode.RUN_ONLY,
             )
     start, end = scope.code.span(scope.node.args[0])  # type: ignore[attr-defined]

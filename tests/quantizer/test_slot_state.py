@@ -97,7 +97,8 @@ def test_a_slow_average_has_ranges_from_the_start(method: type[TrainingQuantizer
         for mine, its in zip(average.state_dict().values(), quantizer.model.state_dict().values(), strict=True):
             mine.copy_(0.999 * mine + 0.001 * its if mine.is_floating_point() else its)
     pairs = zip(average.modules(), quantizer.model.modules(), strict=True)
-    slots = [(mine, its) for mine, its in pairs if isinstance(its, TensorQuantizer) and "weight" not in its.name]
+    both = [(m, i) for m, i in pairs if isinstance(m, TensorQuantizer) and isinstance(i, TensorQuantizer)]
+    slots = [(mine, its) for mine, its in both if "weight" not in its.name]
     ratios = [float((mine.grid.scale / its.grid.scale).max()) for mine, its in slots]
     assert ratios
     assert 0.4 < min(ratios) <= max(ratios) < 2.5

@@ -201,7 +201,7 @@ def _parts(node: ast.expr) -> Iterator[ast.expr]:
 
 
 def _dotted(index: FileIndex, scopes: Sequence[ast.AST], node: ast.expr) -> str | None:
-    """ "pkg.Block" for a class by its name, as far as a capital letter tells; None for a name that has other values."""
+    """ "pkg.Block" for a name that looks like a class, by its capital letter; None for a name that has other values."""
     parts: list[str] = []
     while isinstance(node, ast.Attribute):
         parts.insert(0, node.attr)

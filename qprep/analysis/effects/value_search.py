@@ -89,7 +89,7 @@ class ValueSearch:
         for node in self.points_to.calls.reads(scope, name):
             self._add(node, scope.file, path)
 
-    def _follow(  # noqa: C901, PLR0912, PLR0915  (one case a node type)
+    def _follow(  # noqa: C901, PLR0912  (one case a node type)
         self, node: ast.expr, file: FileScopes
     ) -> None:
         """The destinations of an expression's value."""
@@ -103,15 +103,9 @@ class ValueSearch:
             case ast.Call():
                 self._given(parent, node, file)
             case ast.keyword():
-                call = file.parents.get(parent)
-                if isinstance(call, ast.Call):
-                    self._attribute_of_made(call, parent.arg, file)
-                    self._given(call, node, file)
+                self._follow_keyword(parent, node, file)
             case ast.Assign(targets=targets):
-                path, entry = self._path, self._entry
-                for target in targets:
-                    self._path, self._entry = path, entry
-                    self._stored(target, file)
+                self._follow_targets(targets, file)
             case ast.AnnAssign(target=target) | ast.NamedExpr(target=target):
                 self._stored(target, file)
                 if isinstance(parent, ast.NamedExpr):
@@ -144,6 +138,19 @@ class ValueSearch:
                 self._default_of(parent, node, file)
             case _:
                 pass  # statements that keep nothing; decorators and bases, which are followed from the definition
+
+    def _follow_keyword(self, keyword: ast.keyword, node: ast.expr, file: FileScopes) -> None:
+        call = file.parents.get(keyword)
+        if isinstance(call, ast.Call):
+            self._attribute_of_made(call, keyword.arg, file)
+            self._given(call, node, file)
+
+    def _follow_targets(self, targets: list[ast.expr], file: FileScopes) -> None:
+        """`first = second = value`: each target gets the value as it is."""
+        path, entry = self._path, self._entry
+        for target in targets:
+            self._path, self._entry = path, entry
+            self._stored(target, file)
 
     def _from_container(self, attribute: ast.Attribute, file: FileScopes) -> None:
         """`callbacks.values()`: what a container holds comes out of its methods; the project's own are read."""

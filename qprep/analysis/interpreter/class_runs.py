@@ -63,7 +63,7 @@ def _run_method(analysis: Analysis, cls: ClassRef, method: FunctionRef) -> None:
         analysis.ran |= ran
         finish_root(analysis, cls, summary, is_forward=False)
     else:
-        entry_points.take_back(analysis.facts, before, is_known=bool(summary.touched))
+        entry_points.take_back(analysis.facts, before, is_known=bool(summary.operation_places))
 
 
 def _guarded(analysis: Analysis, ref: ClassRef, method: FunctionRef | None = None, *, again: bool = False) -> None:

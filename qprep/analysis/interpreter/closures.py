@@ -38,8 +38,8 @@ def call(analysis: Analysis, frame: Frame, node: ast.Call, closure: Closure, arg
         if frame.recording and all(isinstance(event, _REPLAYED) for event in known.counts):
             analysis.closures[key] = known
     frame.counts.add_all(known.counts)
-    frame.touched |= known.touched
-    if known.touched:  # what made the function owns what runs in it
+    frame.operation_places |= known.operation_places
+    if known.operation_places:  # what made the function owns what runs in it
         for place, (unit, function) in home.callers.items():
             analysis.note_callee(place, unit, function, home.unit)
         home.callers.clear()
@@ -68,4 +68,4 @@ def _run(analysis: Analysis, frame: Frame, closure: Closure, arguments: Argument
     finally:
         analysis.running.discard(closure)
     counts = inner.total().repeated(analysis.next_loop()) if closure in analysis.recursive else inner.total()
-    return CallSummary(inner.returned() if inner.returns else NONE, counts, frozenset(inner.touched))
+    return CallSummary(inner.returned() if inner.returns else NONE, counts, frozenset(inner.operation_places))

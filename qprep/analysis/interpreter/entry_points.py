@@ -69,7 +69,7 @@ def has_optional(analysis: Analysis, cls: ClassRef) -> bool:
 
 def is_entry(summary: CallSummary) -> bool:
     """True if a method runs operations as well as modules of its object: other methods may read settings or weights."""
-    return bool(summary.touched) and any(isinstance(event, ModuleRan | SelfCalled) for event in summary.counts)
+    return bool(summary.operation_places) and any(isinstance(event, ModuleRan | SelfCalled) for event in summary.counts)
 
 
 def sizes(facts: Facts) -> tuple[int, ...]:
@@ -168,7 +168,7 @@ def finish_root(analysis: Analysis, cls: ClassRef, summary: CallSummary, *, is_f
     if is_forward:
         analysis.runs[cls] = path_overlap.paths(counts)
     if not (is_forward and (_is_dedicated(analysis, cls, counts) or quantizes_itself(analysis.project, cls))):
-        for place in summary.touched:
+        for place in summary.operation_places:
             if place in facts.ops:
                 facts.ops[place].owned = False
     _settle_counts(facts, counts)

@@ -65,7 +65,7 @@ class CallSummary:
 
     returned: Kind
     counts: Counts
-    touched: frozenset[Place]
+    operation_places: frozenset[Place]
 
 
 NOTHING: Final = CallSummary(UNKNOWN, Counts(), frozenset())
@@ -97,7 +97,7 @@ class Frame:
     recording: bool
     node: ast.AST | None = None
     counts: Counts = field(default_factory=Counts)
-    touched: set[Place] = field(default_factory=set)
+    operation_places: set[Place] = field(default_factory=set)
     returns: list[Kind] = field(default_factory=list)
     exits: list[Counts] = field(default_factory=list)
     jumps: list[PathState] = field(default_factory=list)

@@ -91,7 +91,7 @@ def _run_lambda(analysis: Analysis, cls: ClassRef, forward: Closure | Partial, a
     name = ast.copy_location(ast.Name(id="forward", ctx=ast.Load()), closure.node)
     node = ast.copy_location(ast.Call(func=name, args=[], keywords=[]), closure.node)
     returned = analysis.call_kind(inner, node, forward, given)
-    finish_root(analysis, cls, CallSummary(returned, inner.counts, frozenset(inner.touched)))
+    finish_root(analysis, cls, CallSummary(returned, inner.counts, frozenset(inner.operation_places)))
     return returned
 
 

@@ -90,7 +90,7 @@ class FunctionRuns:
             _add_decorator(inner, around)
         runs_again = key in analysis.recursive or (ref.module, ref.name) in analysis.recursive
         counts = inner.total().repeated(analysis.next_loop()) if runs_again else inner.total()
-        summary = CallSummary(returned, counts, frozenset(inner.touched))
+        summary = CallSummary(returned, counts, frozenset(inner.operation_places))
         self._settle(analysis, unit, summary)
         self._memo.put(key, summary)
         return summary
@@ -134,4 +134,4 @@ def _add_decorator(inner: Frame, around: Frame) -> None:
     inner.alive = False
     for path in inner.exits:
         path.add_all(around.counts)
-    inner.touched |= around.touched
+    inner.operation_places |= around.operation_places

@@ -172,7 +172,7 @@ class ProjectAnalysis(Analysis):
     # Classes
 
     def is_module(self, ref: ClassRef) -> bool:
-        """True if a class is an nn.Module, as far as the source tells."""
+        """True if a class is an nn.Module, as far as the source shows."""
         return self._classes.is_module(ref)
 
     def has_child(self, ref: ClassRef, name: str) -> bool:
@@ -335,7 +335,7 @@ class ProjectAnalysis(Analysis):
             site.scalar = site.scalar and scalar
         frame.counts.add(OperationRan(place))
         frame.counts.add(TOTAL)
-        frame.touched.add(place)
+        frame.operation_places.add(place)
 
     def is_proven(self, frame: Frame, node: ast.expr | ast.stmt) -> bool:
         """True if a run of a model saw an operation on activations here."""

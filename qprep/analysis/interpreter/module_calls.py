@@ -123,7 +123,7 @@ def _sequential_result(analysis: Analysis, frame: Frame, node: ast.Call, module:
 
 
 def held_module(analysis: Analysis, frame: Frame, func: ast.expr) -> Module | None:
-    """`self.act`, or one of what `self.blocks` holds, where nobody knows what that is: `self.blocks[i]`."""
+    """`self.act`, or one of what `self.blocks` holds, where that is unknown: `self.blocks[i]`."""
     attribute = self_attribute(analysis, frame, func)
     if attribute is not None:
         return Module(None, AccessPath((attribute,)))

@@ -107,7 +107,7 @@ class Analysis(Protocol):
         ...
 
     def is_module(self, ref: ClassRef) -> bool:
-        """True if a class is an nn.Module, as far as the source tells."""
+        """True if a class is an nn.Module, as far as the source shows."""
         ...
 
     def has_child(self, ref: ClassRef, name: str) -> bool:

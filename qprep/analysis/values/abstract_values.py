@@ -1,4 +1,4 @@
-"""Kinds of values: what the analysis knows of an expression without running it."""
+"""Abstract values: what an expression may be, as far as the source shows it."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ class FunctionRef(Kind):
 
 @dataclass(frozen=True, slots=True)
 class Property(Kind):
-    """An attribute that a method computes: what it is, reading it tells."""
+    """An attribute that a method computes when it is read."""
 
     getter: FunctionRef
 
@@ -327,7 +327,7 @@ def flows(kind: Kind) -> bool:
 
 
 def says_nothing(kind: Kind) -> bool:
-    """True if nobody knows what a value is: it may be an activation."""
+    """True if a value is unknown, so that it may be an activation."""
     return any(option == UNKNOWN or type(option) is InputPart for option in options(kind))
 
 

@@ -145,7 +145,7 @@ def _changed_with_others(scope: Scope, call: ModuleCall, attribute: str, places:
     met = next((each.name for each in read if any(_is_selected(scope.context, each, cls) for cls in inside)), None)
     if met is not None:
         return Rejection(
-            f"a loop reads `{met}`, of each child, and `{attribute}` has it: a second instance would be included",
+            f"a loop reads `{met}` of each child, which `{attribute}` has: it would include a second instance",
             RejectionCode.MUTATION,
         )
     return None

@@ -1,4 +1,4 @@
-"""Instances with parameters in two places: whether a second instance there would be told from one shared."""
+"""Code that could distinguish a second instance of a module with parameters from a shared one."""
 
 from __future__ import annotations
 

@@ -163,7 +163,7 @@ def creations_of(context: RewriteContext, unit: Unit, attribute: str) -> list[Cr
         entry = context.analysis.attributes_of(member).names.get(attribute)
         found.update(entry.creations if entry is not None else {})
     if not found:
-        return Rejection(f"where `{attribute}` is created is unknown", RejectionCode.RUN_ONLY)
+        return Rejection(f"the place that creates `{attribute}` is unknown", RejectionCode.RUN_ONLY)
     for creation in found.values():
         code = context.code(creation.place.module)
         node = code.node(creation.place) if code is not None else None
