@@ -57,7 +57,7 @@ class UseSearch(ValueSearch):
             return
         for decorator in entry.node.decorator_list:
             for function, name in self.points_to.calls.run_as_decorator(decorator, file.scope_of(entry.node)):
-                self._follow_variable(function, name)
+                self._enter(function, name, None, None, file)
 
     def _decorated(self, decorator: ast.expr, scope: LexicalScope) -> None:
         """A decorator of the project is called with the function."""
@@ -71,7 +71,13 @@ class UseSearch(ValueSearch):
             if home is not None and isinstance(home.node, ast.ClassDef):  # of a method, which objects have
                 self._follow_attribute(named.value.id)
         for function, name in self.points_to.calls.run_as_decorator(decorator, scope.parent):
-            self._follow_variable(function, name)
+            self._enter(function, name, None, None, scope.file)
+
+    def _follow_definition(self) -> None:
+        scope = self.scope
+        if scope.name not in _OF_CLASSES:  # the reads of a class are followed from the beginning
+            for node, file in self.points_to.calls.meanings(scope.name).reads_of(scope):
+                self._add(node, file)
 
     def _is_read_of(self, node: ast.Name | ast.Attribute, file: FileScopes, variable: str) -> bool:
         found = self.points_to.of(node, file.scope_of(node))

@@ -35,10 +35,10 @@ MAX_ENTRIES = 24
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
-    """The call by which a function got the value that is followed in it."""
+    """The call by which a function got the value that is followed in it; None: it decorates the value's definition."""
 
     function: LexicalScope
-    call: ast.Call
+    call: ast.Call | None
     file: FileScopes
 
 
@@ -209,7 +209,9 @@ class ValueSearch:
                 self._path = item_paths.put_under(item_paths.key_of(key), self._path)
                 self._stored_in(call.func.value, file)
 
-    def _enter(self, function: LexicalScope, name: str, path: Path, call: ast.Call, file: FileScopes) -> None:
+    def _enter(
+        self, function: LexicalScope, name: str, path: Path | None, call: ast.Call | None, file: FileScopes
+    ) -> None:
         """Follow a parameter during one call: what the function returns of it goes back to that call alone."""
         before = self._entry
         known = self._entries[function]
@@ -333,7 +335,10 @@ class ValueSearch:
             return
         entry, self._entry = self._entry, None
         if entry is not None and entry.function is function:
-            self._add(entry.call, entry.file)
+            if entry.call is not None:
+                self._add(entry.call, entry.file)
+            else:
+                self._follow_definition()
             return
         for call, where in self.points_to.calls.uses(function).direct:
             self._add(call, where.file)
@@ -341,6 +346,9 @@ class ValueSearch:
         for scope in (each.scope for each in definitions if isinstance(each, FunctionObject)):
             for node, file in self.points_to.calls.meanings(scope.name).reads_of(scope):
                 self._add(node, file)
+
+    def _follow_definition(self) -> None:
+        """Follow the reads of the definition that is followed, which a decorator gave another value."""
 
     def _is_itself(self, _function: LexicalScope) -> bool:
         """True if a function is the one that is followed."""

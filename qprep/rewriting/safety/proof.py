@@ -25,7 +25,7 @@ from qprep.foundation.catalogue.call_signature import parse_constructor
 from qprep.foundation.catalogue.module_attributes import NN_MODULE_ATTRIBUTES
 from qprep.rewriting import imports, owners
 from qprep.rewriting.rewrite_result import OWNER, Doubt
-from qprep.rewriting.safety import child_loops, instance_uses, nested_paths
+from qprep.rewriting.safety import child_loops, instance_uses, nested_paths, padded_positions
 from qprep.rewriting.safety.observability import holds_no_state, made_of
 
 if TYPE_CHECKING:
@@ -213,6 +213,7 @@ def _of_compound(scope: Scope, table: EffectTable, site: object) -> Iterator[Dou
         for effect in table.children.on_parts(family, site.classes, part):
             if effect.kind in kinds:
                 yield _doubt(effect, "the parts of the module")
+    yield from padded_positions.doubts(scope.context, site.classes)
 
 
 def _family_around(scope: Scope) -> Collection[ClassRef]:
@@ -278,7 +279,9 @@ def _of_plain_copies(scope: Scope, name: str) -> Iterator[Doubt]:
         for ref in scope.context.project.classes_named(inside):
             entry = scope.context.project.class_node(ref)
             for method_name, method in entry.methods.items() if entry is not None else ():
-                yield from instance_uses.assigned_in_runs(scope.context, ref, plain_name(method_name), method)
+                plain = plain_name(method_name)
+                yield from instance_uses.assigned_in_runs(scope.context, ref, plain, method)
+                yield from instance_uses.identity_uses(scope.context, ref, plain, method)
 
 
 def _of_copies(scope: Scope, classes: Collection[str]) -> Iterator[Doubt]:
