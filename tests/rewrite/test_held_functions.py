@@ -38,9 +38,14 @@ def test_a_function_of_ones_own_is_not_called_fixed(held: str, tmp_path: Path) -
     path = tmp_path / "net.py"
     path.write_text(MODEL.format(held))
     result = runs.fix([path], SettingsResolver(all_rules(), isolated=True), write=False)
-    assert result.changed == ()
-    reasons = [finding.fix.reason for finding in result.remaining if isinstance(finding.fix, Rejection)]
-    assert "`make` may be a custom function, whose operations would stay in it" in reasons
+    assert [finding.code for finding in result.remaining] == ["QP303"]
+    assert isinstance(result.remaining[0].fix, Rejection)
+    assert "self.make = {} if by is not None else F.sigmoid".format(held) in _text(result, path)
+
+
+def _text(result: FixResult, path: Path) -> str:
+    """The text that a fix gives a file."""
+    return result.changed[0].new_text if result.changed else path.read_text()
 
 
 CHOSEN = """\
@@ -104,4 +109,6 @@ def test_a_function_of_torch_becomes_a_module_beside_branches_that_never_run_wit
 
 @pytest.mark.parametrize("name", IN_TURN)
 def test_a_function_stays_where_another_may_be_stored_over_it(name: str, tmp_path: Path) -> None:
-    assert _fixed(IN_TURN[name], tmp_path).changed == ()
+    result = _fixed(IN_TURN[name], tmp_path)
+    assert [finding.code for finding in result.remaining] == ["QP303"]
+    assert "self.make = F.sigmoid" in (tmp_path / "net.py").read_text()

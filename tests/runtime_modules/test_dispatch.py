@@ -58,9 +58,15 @@ def test_a_module_stands_for_the_function() -> None:
 def test_all_else_is_called_as_it_is() -> None:
     call, data = Dispatch(), torch.randn(3)
     assert torch.equal(call(torch.relu, data), data.relu())
-    assert torch.equal(call(functools.partial(double, by=4.0), data), data * 4)
     assert torch.equal(call(nn.ReLU(), data), data.relu())
     assert list(call.children()) == []
+
+
+def test_a_partial_of_a_function_runs_its_module() -> None:
+    call, data = Dispatch(), torch.randn(3)
+    assert torch.equal(call(functools.partial(double, by=4.0), data), data * 4)
+    assert torch.equal(call(functools.partial(functools.partial(double), by=4.0), data), data * 4)
+    assert [type(child) for child in call.children()] == [Double]
 
 
 def test_what_a_decorator_changed_is_not_replaced() -> None:

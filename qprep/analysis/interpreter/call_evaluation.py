@@ -191,7 +191,7 @@ def call_kind(analysis: Analysis, frame: Frame, node: ast.Call, callee: Kind, ar
     """Call a value of known kind; the alternatives of a union are alternatives at run time too."""
     modules = modules_of(callee)
     if modules:
-        note_held_function(analysis, frame, node, callee, arguments)
+        note_held_function(analysis, frame, node.func, callee, arguments)
         path = self_attribute(analysis, frame, node.func)
         others = (
             [Module(None, AccessPath((path,)))] if path is not None and any(map(_says_nothing, options(callee))) else []

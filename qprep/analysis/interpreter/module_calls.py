@@ -91,6 +91,8 @@ def _nn_result(
         return join_all(_module_result(analysis, frame, node, item, arguments) for item in modules_of(module.item))
     if name == f"{RUNTIME}Dispatch" and arguments.args:
         rest = Arguments(arguments.args[1:], arguments.keywords, arguments.nodes[1:], arguments.exact)
+        if node.args:
+            note_held_function(analysis, frame, node.args[0], arguments.args[0], rest)
         return join_all(_dispatched(analysis, frame, node, option, rest) for option in options(arguments.args[0]))
     if name.startswith(RUNTIME):
         return tensor_operations.runtime_result(analysis, name.removeprefix(RUNTIME), arguments)
@@ -140,10 +142,11 @@ def held_module(analysis: Analysis, frame: Frame, func: ast.expr) -> Module | No
     return None
 
 
-def note_held_function(analysis: Analysis, frame: Frame, node: ast.Call, callee: Kind, arguments: Arguments) -> None:
-    """`self.act` is a module on one branch of the constructor and a function on another."""
+def note_held_function(analysis: Analysis, frame: Frame, func: ast.expr, callee: Kind, arguments: Arguments) -> None:
+    """`self.act` is a module, or a function of the project, on one branch of the constructor, and one of torch on
+    another."""
     names = [option.name for option in options(callee) if isinstance(option, External)]
-    path = self_attribute(analysis, frame, node.func)
+    path = self_attribute(analysis, frame, func)
     owner = frame.self_kind.cls if isinstance(frame.self_kind, Module) else None
     if not names or path is None or not isinstance(owner, ClassRef) or not (frame.recording and arguments.flows):
         return

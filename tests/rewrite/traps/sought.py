@@ -192,7 +192,7 @@ CHILDREN: tuple[Case, ...] = (
             "            self.number += 1"
         )
         + _MODEL.format("made.count()"),
-        "a second instance would be included",
+        "it would include a second instance",
     ),
     prepared(
         "child-dropped-by-its-name",
