@@ -41,8 +41,8 @@ def count(module, args, output):
     return None
 
 
-def double(module, args, output):
-    return output * 2
+def reset(module, args, output):
+    return torch.ones_like(output)
 
 
 def make():
@@ -50,14 +50,14 @@ def make():
     act = net.first.act
     act.register_forward_hook(count)
     act = net.second.act
-    act.register_forward_hook(double)
+    act.register_forward_hook(reset)
     return net, torch.ones(2, 4)
 
 
 def make_idle():
     net = Idle()
     act = net.act
-    act.register_forward_hook(double)
+    act.register_forward_hook(reset)
     return net, torch.ones(2, 4)
 """
 NAMES = ("Harmless", "Harmful", "Idle")
@@ -85,7 +85,7 @@ def test_without_a_run_only_safe_fixes_are_applied(model: Path, capfd: pytest.Ca
     out = capfd.readouterr().out
     assert "3 findings have unsafe fixes: --verify TARGET proves, --unsafe-fixes applies them." in out
     lines = model.read_text().splitlines()
-    blamed = 1 + lines.index("    act.register_forward_hook(double)")
+    blamed = 1 + lines.index("    act.register_forward_hook(reset)")
     assert f"(lib/hooked.py:{blamed})" in out
 
 

@@ -96,6 +96,8 @@ def _note_renewed(analysis: Analysis, frame: Frame, arguments: Arguments) -> Kin
 def _call_foreign(analysis: Analysis, frame: Frame, node: ast.Call, name: str, arguments: Arguments) -> Kind:
     """A function of another package, of which nothing is known: one of torch's on activations is counted."""
     if is_loss(name):
+        if arguments.flows and frame.place(node).module in analysis.with_losses:
+            analysis.note_unknown(frame, node, f"{name}()")
         return Tensor(arguments.flows, is_loss=True)
     path = self_attribute(analysis, frame, node.func)
     if path is not None and arguments.flows:
