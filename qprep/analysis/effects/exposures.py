@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 # What torch.fx, torch.jit and torch.export give to the model that they traced.
 _OF_GRAPHS = frozenset(("code", "graph", "graph_module", "inlined_graph", "nodes"))
+# What a FlopCounterMode tells of each module that runs.
+_BY_MODULE = frozenset(("flop_counts", "get_flop_counts"))
 _SOURCE_FUNCTIONS = frozenset(
     ["Bytecode", "code_info", "dis", "findsource", "get_instructions", "getsource", "getsourcelines"]
 )  # fmt: skip
@@ -46,7 +48,7 @@ _LINES = frozenset(("f_lineno", "tb_lineno"))
 _WATCHERS = frozenset(
     ["gc.get_objects", "sys.monitoring.register_callback", "sys.setprofile",
      "sys.settrace", "threading.setprofile", "threading.setprofile_all_threads", "threading.settrace",
-     "threading.settrace_all_threads"]
+     "threading.settrace_all_threads", "torch.utils.module_tracker.ModuleTracker"]
 )  # fmt: skip
 _WATCHER_NAMES = frozenset(name.rpartition(".")[2] for name in _WATCHERS)
 _OF_EACH_PICKLED = frozenset(("persistent_id", "reducer_override"))
@@ -101,6 +103,9 @@ def watchers(file: FileScopes, points_to: PointsTo) -> Iterator[Exposure]:
             names = {r.base.name for r in points_to.of(node, file.scope_of(node)) if isinstance(r.base, Named)}
             if names & _WATCHERS:
                 yield Exposure(lambda: ANY_OBJECT, node, f"uses `{ast.unparse(node)}`")
+    for attribute in file.index.of(ast.Attribute):
+        if attribute.attr in _BY_MODULE and not points_to.has_method(attribute.attr):
+            yield Exposure(lambda: ANY_OBJECT, attribute, f"reads `{ast.unparse(attribute)}`")
     for definition in file.index.of(ast.ClassDef):
         methods = {item.name for item in definition.body if isinstance(item, ast.FunctionDef)}
         cls = file.class_of(definition) if not methods.isdisjoint(_OF_EACH_PICKLED) else None

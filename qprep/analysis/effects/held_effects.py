@@ -18,6 +18,7 @@ from qprep.analysis.effects.abstract_objects import (
 )
 from qprep.analysis.effects.attribute_names import is_any, may_be
 from qprep.analysis.effects.class_facts import RUNTIME, ModuleClass
+from qprep.analysis.effects.definitions import is_torch_container
 from qprep.analysis.effects.effect_kinds import Effect, EffectKind
 from qprep.analysis.effects.effect_source import EffectSource
 from qprep.analysis.effects.target_classes import TargetClasses
@@ -43,6 +44,8 @@ class HeldEffects:
         """Effects on the module that an attribute of a family holds, or that put another one in its place."""
         values = frozenset().union(*(self._source.points_to.of_attribute(cls, attribute) for cls in family))
         made = {each.base for each in values if isinstance(each.base, Instance | Made)}
+        if any(isinstance(cls, str) and is_torch_container(cls) for cls in content):  # the call runs all its items
+            content = {*content, *(each.cls if isinstance(each, Instance) else each.name for each in made)}
         setting = self._source.index.named(EffectKind.SET, (attribute,))
         mattering = self._mattering(frozenset(content))
         for effect in self._source.index.in_order((*setting, *mattering)):
@@ -123,7 +126,7 @@ class HeldEffects:
                 reaches = self._targets.has_children_of(base, family) or self._targets.contains_object(owner, content)
                 if not any(self._targets.admits(target.tests, cls) for cls in content):
                     return False
-                return reaches or self._holds(base, target.tests, family, attribute, made)
+                return reaches or owner in made or self._holds(base, target.tests, family, attribute, made)
             case Made(name=name, place=where):
                 return (base in made if where is not None else name in content) and self._targets.admits(
                     target.tests, name
