@@ -175,7 +175,7 @@ def _held_classes(scope: Scope, node: ast.expr | None) -> Iterator[ModuleClass]:
         analysis = scope.context.analysis
         names = {analysis.class_name(module) for kind in kinds for module in modules_of(kind)}
         parts = {analysis.class_name(module) for kind in kinds for module in modules_inside(kind)}
-        inside = {part for name in parts for part in made_of(scope.context, name)}
+        inside = {part for name in parts for part in made_of(scope.context, name)} - {"?"}
         # A layer in a second instance is one of the class Tied.
         yield from _content(scope, names | {part for part in inside if not is_layer(scope.context, part)})
 
@@ -234,11 +234,12 @@ def _of_instances(scope: Scope, table: EffectTable, site: object) -> Iterator[Do
             return  # the module stays one: what it calls gets an instance for each call
         attribute = re.split(r"[.\[(]", site.path)[0]
         content = list(_content(scope, {part for cls in site.classes_inside for part in made_of(scope.context, cls)}))
+        whole = set(_content(scope, {part for cls in site.classes for part in made_of(scope.context, cls)}))
         family = scope.context.family(scope.unit)
-        for effect in table.on_held(family, attribute, content):
+        for effect in table.on_held(family, attribute, content, whole):
             yield _doubt(effect, f"`{attribute}`")
         for owner, name in nested_paths.steps(scope.context, scope.unit, attribute, site.path[len(attribute) :]):
-            for effect in table.on_held(scope.context.family(owner), name, content):
+            for effect in table.on_held(scope.context.family(owner), name, content, whole):
                 yield _doubt(effect, f"`{name}`")
         yield from instance_uses.comparisons(scope.context, family, attribute)
         yield from _of_copies(scope, site.classes_inside)
