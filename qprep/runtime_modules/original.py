@@ -59,7 +59,7 @@ def _added(module: nn.Module) -> tuple[str, ...]:
     """The names that `mark_added` was given; torch.jit keeps them as an attribute of the scripted module."""
     if isinstance(module, torch.jit.ScriptModule):
         return tuple(getattr(module, _ADDED, ()))
-    return module.__dict__.get(_ADDED, ())
+    return cast("tuple[str, ...]", module.__dict__.get(_ADDED, ()))
 
 
 def _owner(method: Any, own: Callable[..., object]) -> nn.Module | None:

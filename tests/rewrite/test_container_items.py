@@ -46,7 +46,7 @@ net = Net({given})
 """
 _TWICE = "self.blocks(self.blocks(x))"
 _PLAIN = "nn.Sequential(nn.Linear(4, 4), nn.LeakyReLU(0.1))"
-_NAMED = 'nn.Sequential(OrderedDict(fc=nn.Linear(4, 4), act=nn.LeakyReLU(0.1)))'
+_NAMED = "nn.Sequential(OrderedDict(fc=nn.Linear(4, 4), act=nn.LeakyReLU(0.1)))"
 _OWN = "Blocks(nn.Linear(4, 4), nn.LeakyReLU(0.1))"
 _TABLE = 'nn.ModuleDict({"fc": nn.Linear(4, 4), "act": nn.LeakyReLU(0.1)})'
 _LIST = "nn.ModuleList([nn.Linear(4, 4), nn.LeakyReLU(0.1)])"
@@ -118,7 +118,13 @@ def test_an_item_with_a_method_that_changes_it(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "code", ["", "net.blocks[0].weight.data.zero_()", "net.blocks[1].extra = 3", "other = nn.LeakyReLU()\nother.negative_slope = 0.9"]
+    "code",
+    [
+        "",
+        "net.blocks[0].weight.data.zero_()",
+        "net.blocks[1].extra = 3",
+        "other = nn.LeakyReLU()\nother.negative_slope = 0.9",
+    ],
 )
 def test_code_that_changes_no_result_of_an_item_leaves_the_fix_safe(code: str, tmp_path: Path) -> None:
     assert _fixed(tmp_path, code)

@@ -7,7 +7,14 @@ from collections.abc import Iterator
 from functools import partial
 from typing import TYPE_CHECKING
 
-from qprep.analysis.effects.abstract_objects import ANY_OBJECT, ClassObject, FunctionObject, Named, Reference, References
+from qprep.analysis.effects.abstract_objects import (
+    ANY_OBJECT,
+    ClassObject,
+    FunctionObject,
+    Named,
+    Reference,
+    References,
+)
 from qprep.analysis.effects.effect_kinds import Effect, EffectKind
 from qprep.analysis.effects.effect_search import EffectSearch, any_object
 from qprep.analysis.effects.made_subclasses import runs_base_constructor

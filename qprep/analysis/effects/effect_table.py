@@ -187,7 +187,7 @@ class EffectTable:
         family: Collection[ClassRef],
         attribute: str,
         content: Collection[ModuleClass],
-        whole: Collection[ModuleClass],
+        whole: Collection[ModuleClass] | None = None,
     ) -> Iterator[Effect]:
         """Effects on the module that an attribute of a family holds, or that put another one in its place."""
         return self._held.on_held(family, attribute, content, whole)

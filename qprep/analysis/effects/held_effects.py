@@ -43,7 +43,7 @@ class HeldEffects:
         family: Collection[ClassRef],
         attribute: str,
         content: Collection[ModuleClass],
-        whole: Collection[ModuleClass],
+        whole: Collection[ModuleClass] | None = None,
     ) -> Iterator[Effect]:
         """Effects on the module that an attribute of a family holds, or that put another one in its place.
 
@@ -51,6 +51,7 @@ class HeldEffects:
         whole: those of them that instances of the module's own class have, without items of containers of torch.nn;
             of these items, the places where they are made are known
         """
+        whole = content if whole is None else whole
         values = frozenset().union(*(self._source.points_to.of_attribute(cls, attribute) for cls in family))
         made = {each.base for each in values if isinstance(each.base, Instance | Made)}
         if any(isinstance(cls, str) and is_torch_container(cls) for cls in content):  # the call runs all its items
@@ -84,7 +85,8 @@ class HeldEffects:
         made = {each.base for each in values}
         for effect, classes in self._mattering(frozenset(content)).items():
             if any(
-                self._is_held(target, (), None, classes, made, effect, content) for target in self._source.targets_of(effect)
+                self._is_held(target, (), None, classes, made, effect, content)
+                for target in self._source.targets_of(effect)
             ):
                 yield effect
 
@@ -146,7 +148,7 @@ class HeldEffects:
                 reaches = self._targets.has_children_of(base, family) or self._targets.contains_object(owner, refs)
                 if not any(self._targets.admits(target.tests, cls) for cls in content):
                     return False
-                return reaches or owner in made or self._holds(base, target.tests, family, attribute, made)
+                return reaches or _is_one_of(owner, made) or self._holds(base, target.tests, family, attribute, made)
             case Made(name=name, place=where):
                 return (base in made if where is not None else name in content) and self._targets.admits(
                     target.tests, name
@@ -205,6 +207,16 @@ class HeldEffects:
                 case Made(name=cls) if base in made and self._targets.admits(tests, cls):
                     return True
         return False
+
+
+def _is_one_of(base: Base, made: Collection[Base]) -> bool:
+    """True if an object may be one of several; one without a place may be any of its class."""
+    match base:
+        case Instance(cls=cls, made=None):
+            return any(isinstance(each, Instance) and each.cls == cls for each in made)
+        case Made(name=name, place=None):
+            return any(isinstance(each, Made) and each.name == name for each in made)
+    return base in made
 
 
 def _is_unknown_holder(target: Reference) -> bool:

@@ -88,7 +88,9 @@ def _is_given_as_object(points_to: ObjectQueries, call: ast.Call, node: ast.AST,
 def _may_use(points_to: ObjectQueries, callee: Reference, call: ast.Call, node: ast.AST) -> bool:
     match callee.base:
         case Instance(cls=cls):
-            runs = [(each, (1,)) for name in ("forward", "__call__") for each in points_to.method(cls, name)]
+            runs: list[tuple[LexicalScope, tuple[int, ...]]] = [
+                (each, (1,)) for name in ("forward", "__call__") for each in points_to.method(cls, name)
+            ]
         case FunctionObject(scope=scope):
             runs = [(scope, (0, 1) if scope.owner is not None else (0,))]
         case Named(name=name):
