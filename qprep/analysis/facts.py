@@ -63,7 +63,7 @@ class ModuleCall:
 
     @property
     def classes_inside(self) -> set[str]:
-        """What the module may be, and what it holds as items."""
+        """The classes of the module and of its items."""
         return self.classes | self.parts
 
     @property
