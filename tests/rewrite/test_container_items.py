@@ -31,6 +31,15 @@ class Scale(nn.Module):
         return x * self.slope
 
 
+class Inner(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.seq = nn.Sequential(nn.Linear(4, 4), nn.LeakyReLU(0.1))
+
+    def forward(self, x):
+        return self.seq(x)
+
+
 class Net(nn.Module):
     def __init__(self, act=None):
         super().__init__()
@@ -111,6 +120,11 @@ def test_an_item_is_found_in_each_container(blocks: str, forward: str, item: str
 
 def test_an_item_that_the_constructor_is_given_is_changed(tmp_path: Path) -> None:
     assert not _fixed(tmp_path, "act.negative_slope = 0.9", "nn.Sequential(nn.Linear(4, 4), act)", given="act")
+
+
+@pytest.mark.parametrize("item", ["net.blocks.seq[1]", 'net.get_submodule("blocks.seq.1")', "list(net.blocks.seq)[-1]"])
+def test_an_item_of_a_container_in_a_block_is_changed(item: str, tmp_path: Path) -> None:
+    assert not _fixed(tmp_path, f"{item}.negative_slope = 0.9", "Inner()")
 
 
 def test_an_item_with_a_method_that_changes_it(tmp_path: Path) -> None:

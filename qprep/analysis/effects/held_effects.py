@@ -56,6 +56,7 @@ class HeldEffects:
         made = {each.base for each in values if isinstance(each.base, Instance | Made)}
         if any(isinstance(cls, str) and is_torch_container(cls) for cls in content):  # the call runs all its items
             content = {*content, *(each.cls if isinstance(each, Instance) else each.name for each in made)}
+        made |= set(self._parts(made))
         setting = self._source.index.named(EffectKind.SET, (attribute,))
         mattering = self._mattering(frozenset(content))
         for effect in self._source.index.in_order((*setting, *mattering)):
@@ -79,6 +80,12 @@ class HeldEffects:
                 for target in self._source.targets_of(effect)
             ):
                 yield effect
+
+    def _parts(self, made: Collection[Base]) -> Iterator[Base]:
+        """The modules that instances of the project's classes hold at any depth, by the places where they are made."""
+        for base in made:
+            inside = self._source.held_modules.contents(base.cls) if isinstance(base, Instance) else None
+            yield from (each for each in inside.objects if isinstance(each, Instance | Made)) if inside else ()
 
     def on_objects(self, values: References, content: Collection[ModuleClass]) -> Iterator[Effect]:
         """Effects on modules that an expression refers to."""
