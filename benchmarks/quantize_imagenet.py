@@ -30,7 +30,13 @@ from benchmark_inputs import PACKAGES, SHARED, skip_without
 from PIL import Image
 from torch import Tensor, nn
 
-from qprep.quantizer import AdaRoundQuantizer, DynamicQuantizer, PostTrainingQuantizer, WeightOnlyQuantizer
+from qprep.quantizer import (
+    AdaRoundQuantizer,
+    DynamicQuantizer,
+    PostTrainingQuantizer,
+    WeightOnlyQuantizer,
+    bias_correction,
+)
 from qprep.quantizer.backends.integer.agreement import slot_agreement
 from qprep.quantizer.backends.onnx.export import write_onnx
 
@@ -39,9 +45,11 @@ QUICK = ["--quick"]
 MEAN, STD = 127.0, 128.0
 EIGHT = {"bits_activations": 8, "bits_weights": 8}
 MSE = {"estimator_activations": "mse", "estimator_weights": "mse"}
+CORRECTED = "biases corrected"
 CONFIGURATIONS: tuple[tuple[str, type[Any], dict[str, Any]], ...] = (
-    ("W8A8 per channel, mse ranges", PostTrainingQuantizer, {**EIGHT, **MSE}),
+    (f"W8A8 per channel, {CORRECTED}", PostTrainingQuantizer, EIGHT),
     ("W8A8 per channel, min-max", PostTrainingQuantizer, EIGHT),
+    ("W8A8 per channel, mse ranges", PostTrainingQuantizer, {**EIGHT, **MSE}),
     (
         "W8A8 per channel, averaged ranges, last layer min-max",
         PostTrainingQuantizer,
@@ -114,11 +122,15 @@ def row(name: str, found: Tensor, data: Data, cost: str = "") -> None:
     print(f"{name:55} {share(found, data.labels):7.2f}  {share(found, data.reference):11.2f}  {cost}", flush=True)
 
 
-def calibrated(method: type[Any], model: nn.Module, data: Data, settings: dict[str, Any]) -> tuple[Any, float]:
-    """A quantizer ready to convert, and the CPU time that calibration took."""
+def calibrated(
+    method: type[Any], model: nn.Module, data: Data, settings: dict[str, Any], corrects: bool
+) -> tuple[Any, float]:
+    """A quantizer ready to convert, and the CPU time that calibration and the correction of biases took."""
     quantizer = method(model, **settings)
-    quantizer.prepare_model(data.seen[0][0][:1])
     began = time.process_time()
+    if corrects:
+        quantizer.passes.insert_after("fold-batch-norm", "bias-correction", bias_correction(data.seen))
+    quantizer.prepare_model(data.seen[0][0][:1])
     if isinstance(quantizer, PostTrainingQuantizer):
         quantizer.calibrate(data.seen)
     return quantizer, time.process_time() - began
@@ -216,7 +228,7 @@ def main() -> int:
         for place, (name, method, settings) in enumerate(CONFIGURATIONS):
             if place and options.only not in name:
                 continue
-            quantizer, cost = calibrated(method, model, data, settings)
+            quantizer, cost = calibrated(method, model, data, settings, name.endswith(CORRECTED))
             found = predictions(quantizer.convert(), rest)
             row(name, found, data, f"{cost / inference:.2f}" if cost > 0.01 * inference else "")
             if not place:

@@ -140,18 +140,18 @@ def test_processes_are_started_where_they_pay(monkeypatch: pytest.MonkeyPatch) -
     assert cores() >= 1
 
 
-def test_outlines_that_processes_read_divide_alike(files: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_summaries_that_processes_read_divide_alike(files: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(summarize, "UNIT_BYTES", 1)
     broken = files[0].with_name("broken.py")
     broken.write_bytes(b"x = '\xff'\n")
     paths, read = [*files, broken], list[Path]()
 
-    def outlines(some: Iterable[Path]) -> summarize.Outlined:
-        found = summarize.outlines_of(some, settings=resolver(), overlay={}, effort=Effort(jobs=2))
+    def summaries(some: Iterable[Path]) -> summarize.SummariesByPath:
+        found = summarize.summaries_of(some, settings=resolver(), overlay={}, effort=Effort(jobs=2))
         read.extend(found)
         return found
 
-    ahead = partitioning.divide(paths, Files({}), None, outlines)[0]
+    ahead = partitioning.divide(paths, Files({}), None, summaries)[0]
     assert read == files
     lazily = partitioning.divide(paths, Files({}))[0]
     assert ahead.parts == lazily.parts

@@ -10,6 +10,7 @@ from qprep.analysis.places import Place, Unit
 
 if TYPE_CHECKING:
     from qprep.analysis.values.abstract_values import ClassRef
+    from qprep.analysis.values.access_paths import AccessPath
     from qprep.foundation.catalogue.lookup import Spelling
     from qprep.foundation.catalogue.op import Op
 
@@ -51,7 +52,7 @@ class ModuleCall:
     place: Place
     unit: Unit
     function: str
-    path: str  # "relu", "block.act", "layers[*]"
+    path: AccessPath  # relu, block.act, layers[*]
     classes: set[str] = field(default_factory=set)  # what the module may be: "torch.nn.ReLU", "pkg.mod.Block", "?"
     parts: set[str] = field(default_factory=set)  # what the module holds as items, at any depth
     count: int = 1  # runs of this call for one instance
@@ -117,7 +118,7 @@ class TiedParameter:
 
 
 @dataclass(slots=True)
-class Walk:
+class ChildIteration:
     """The children of another module are taken by position, or counted."""
 
     place: Place
@@ -175,7 +176,7 @@ class Facts:
     compounds: dict[Place, Compound] = field(default_factory=dict)
     tied: dict[Place, TiedParameter] = field(default_factory=dict)
     compared: dict[str, str] = field(default_factory=dict)  # compound classes that are compared, with a place each
-    walks: dict[Place, Walk] = field(default_factory=dict)
+    child_iterations: dict[Place, ChildIteration] = field(default_factory=dict)
     numbered: set[Numbered] = field(default_factory=set)
     scripted: dict[Place, ScriptedCall] = field(default_factory=dict)
     unregistered: dict[Place, UnregisteredLayers] = field(default_factory=dict)

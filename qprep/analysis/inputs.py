@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from qprep.analysis.dependencies.partitions import Around
-    from qprep.analysis.symbols.module_summary import Outline
+    from qprep.analysis.symbols.module_summary import ModuleSummary
     from qprep.foundation.findings import Finding
 
 KEPT_SOURCES = 16
@@ -69,7 +69,7 @@ class Setting:
 
     around   what other files do to any object
     parsed   files that were parsed before
-    outline  the names of modules
+    summary  the names of modules
     broken   files that qprep failed on, by their path as reported, with what to say of them
     tell     called with the path of each file that is begun with
     context  files that are evaluated with the given ones, and neither reported nor changed
@@ -77,7 +77,7 @@ class Setting:
 
     around: Around = ALONE
     parsed: ParsedFiles = field(default_factory=ParsedFiles)
-    outline: Callable[[str, Path], Outline | None] = lambda *_: None
+    summary: Callable[[str, Path], ModuleSummary | None] = lambda *_: None
     broken: Mapping[str, Finding] = field(default_factory=dict)
     tell: Callable[[str], None] = lambda _: None
     context: tuple[Path, ...] = ()

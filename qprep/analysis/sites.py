@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from qprep.analysis.eager.eager_facts import EagerSite
 from qprep.analysis.facts import (
+    ChildIteration,
     Compound,
     HeldFunction,
     HelperCall,
@@ -13,9 +14,8 @@ from qprep.analysis.facts import (
     Sharing,
     TiedParameter,
     UnregisteredLayers,
-    Walk,
 )
 
-_OfLayers = ModuleCall | Sharing | TiedParameter | UnregisteredLayers | Walk
+_OfLayers = ModuleCall | Sharing | TiedParameter | UnregisteredLayers | ChildIteration
 Site = OpSite | ScriptedCall | HeldFunction | Compound | EagerSite | _OfLayers
 PlannedSite = Site | HelperCall  # calls of functions are rewritten, too, and reported by none

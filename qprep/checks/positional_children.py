@@ -51,7 +51,7 @@ class Trunk(nn.Module):
 
 def check(facts: Facts) -> Iterator[Hit]:
     """Such places, but those where the module is one of torch.nn's own."""
-    for walk in facts.walks.values():
+    for walk in facts.child_iterations.values():
         if walk.method and not (walk.classes and all(cls.module == "torch.nn" for cls in walk.classes)):
             message = f"`.{walk.method}()` is taken by position, and preparing a model adds children"
             yield Hit(walk.place, message, f"use the children that were there before: `original_{walk.method}`", walk)

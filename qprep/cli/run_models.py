@@ -29,7 +29,7 @@ def observer(session: Session) -> Observer | None:
     if session.flags["no_trace"]:
         return None
     if not wanted:
-        _refuse_idle(session)
+        _check_has_model(session)
         return None
     return Observer(_requests(session, "--trace", wanted), [str(path) for path in session.found.files])
 
@@ -101,7 +101,7 @@ def _requests(session: Session, flag: str, names: Iterable[str]) -> tuple[Reques
     return tuple(dict.fromkeys(found))
 
 
-def _refuse_idle(session: Session) -> None:
+def _check_has_model(session: Session) -> None:
     """Flags that say how to run a model need one."""
     if session.flags.get("verify"):
         return

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from qprep.analysis.facts import Walk
+from qprep.analysis.facts import ChildIteration
 from qprep.codemods.base import Outcome
 from qprep.rewriting.composed_edits import Piece, opening
 from qprep.rewriting.fix_scope import Scope
@@ -61,7 +61,7 @@ class Net(nn.Module):
 )
 
 
-def rewrite(scope: Scope, site: Walk) -> Outcome:
+def rewrite(scope: Scope, site: ChildIteration) -> Outcome:
     """`model.children()` → `original_children(model)`."""
     start, end = scope.code.span(scope.node)  # type: ignore[arg-type]
     receiver = scope.node.func.value  # type: ignore[attr-defined]

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sized
 from typing import Any
 
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 
 from qprep.compression.errors import CompressionError
 
@@ -26,6 +27,11 @@ def check_model(model: object) -> None:
     """CompressionError for another type, and for a model that FSDP shards."""
     if not isinstance(model, nn.Module):
         raise CompressionError(f"expected an nn.Module, found {type(model).__name__}")
+    empty = next((name for name, each in model.named_parameters() if is_lazy(each)), None)
+    if empty is not None:
+        raise CompressionError(
+            f"expected parameters with data, found {empty} of a lazy module: run the model on a batch before"
+        )
     sharded = any(type(each).__name__ == "FullyShardedDataParallel" for each in model.modules())
     if sharded or any(getattr(each, "device_mesh", None) is not None for each in model.parameters()):
         raise CompressionError(

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
 
@@ -85,11 +86,12 @@ class _Makers:
 
     def place(self, use: Use, add: Callable[[], None]) -> None:
         """Add a policy; what does not fit the model has the line where the file names it."""
-        self._culprit(use.definition, add)
+        key = f"{use.key}.{use.definition.section.policy}.args"
+        self._culprit((_Blamed(use.arguments, use.line, key), _blamed(use.definition)), add)
 
     def where(self, definition: Definition, sentence: str) -> str:
         """File, line and key of what an error speaks of."""
-        line, key = _place(definition, sentence)
+        line, key = _place((_blamed(definition),), sentence)
         return f"{self._schedule.path}:{line}: {key}"
 
     def window(self, use: Use) -> Window:
@@ -112,12 +114,14 @@ class _Makers:
             maker = _POLICIES[definition.section]
             key = f"{use.key}.{definition.section.policy}.args"
             given = self.checked(maker, use.arguments, key, use.line, _GIVEN)
-            found: Policy = self.attempt(use.line, key, partial(maker, instance, name=definition.name, **given))
+            make = partial(maker, instance, name=definition.name, **given)
+            found: Policy = self._culprit((_Blamed(use.arguments, use.line, key),), make)
             return found
         if use.arguments:
             name, each = next(iter(use.arguments.items()))
+            kind = definition.section.policy
             raise self._schedule.error(
-                each.line, f"{use.key}.args.{name}", f"expected no arguments of {definition.section.policy} policies"
+                each.line, f"{use.key}.{kind}.args.{name}", f"expected no arguments of {kind} policies"
             )
         made: Policy = self.instance(definition)
         return made
@@ -179,8 +183,8 @@ class _Makers:
             if optimizer is None:
                 raise self._schedule.error(definition.line, definition.key, "expected an optimizer, found none")
             given["optimizer"] = optimizer
-            self._culprit(definition, partial(rehearse, cls, given, optimizer))
-        return self._culprit(definition, partial(cls, **given))
+            self._culprit((_blamed(definition),), partial(rehearse, cls, given, optimizer))
+        return self._culprit((_blamed(definition),), partial(cls, **given))
 
     def _arguments(self, definition: Definition, cls: Callable[..., Any]) -> dict[str, Any]:
         """The checked arguments of a definition; what its class no longer takes is left out with a note."""
@@ -191,24 +195,24 @@ class _Makers:
         given = {name: each for name, each in definition.arguments.items() if name not in old}
         return self.checked(cls, given, definition.key, definition.line, without)
 
-    def _culprit(self, definition: Definition, make: Callable[[], Any]) -> Any:  # noqa: ANN401
+    def _culprit(self, blamed: Sequence[_Blamed], make: Callable[[], Any]) -> Any:  # noqa: ANN401
         """As `attempt`, with the line of the argument that the error's sentence begins to speak of, if it does."""
         try:
             return make()
         except (QprepError, TypeError, ValueError, KeyError, ArithmeticError) as error:  # torch raises all of them
             sentence = str(error.args[0] if isinstance(error, KeyError) else error).partition("\n")[0]
-            line, key = _place(definition, sentence)
+            line, key = _place(blamed, sentence)
             prefix = "" if isinstance(error, QprepError) else "expected other values: "
             raise self._schedule.error(line, key, f"{prefix}{sentence}") from error
 
     def _quantizer(self, definition: Definition) -> QuantizationPolicy:
         given = {name: numbered(each.plain()) for name, each in definition.arguments.items()}
-        made = self._culprit(definition, partial(arguments, definition.class_name, given))
+        made = self._culprit((_blamed(definition),), partial(arguments, definition.class_name, given))
         for name in ignored(given):
             self._training.note(f"{definition.key}.{name}: {definition.class_name} of qprep has none; it is ignored")
         kind = known_class(definition.class_name)
         policy: QuantizationPolicy = self._culprit(
-            definition, partial(QuantizationPolicy, kind, name=definition.name, **made)
+            (_blamed(definition),), partial(QuantizationPolicy, kind, name=definition.name, **made)
         )
         return policy
 
@@ -217,17 +221,31 @@ def _value(given: Located, hint: Any) -> Any:  # noqa: ANN401
     return converted(numbered(given.plain()), hint)
 
 
-def _place(definition: Definition, sentence: str) -> tuple[int, str]:
-    """Line and key of the argument, or of an entry in it, that a sentence names; else of the definition.
+@dataclass(frozen=True, slots=True)
+class _Blamed:
+    """Arguments in the file, and the line and key of what they belong to."""
+
+    arguments: Mapping[str, Located]
+    line: int
+    key: str
+
+
+def _blamed(definition: Definition) -> _Blamed:
+    return _Blamed(definition.arguments, definition.line, definition.key)
+
+
+def _place(blamed: Sequence[_Blamed], sentence: str) -> tuple[int, str]:
+    """Line and key of the argument, or of an entry in it, that a sentence names; else of the last that it may be.
 
     Of several that it names, the one with most parts of its path in the sentence, then the one that comes first.
     """
     words = re.split(r"[\s:,']+", sentence)
-    found = list(_entries(definition.arguments, (), words))
-    if not found:
-        return definition.line, definition.key
-    _, _, line, path = max(found, key=lambda each: each[:2])
-    return line, ".".join((definition.key, *path))
+    for each in blamed:
+        found = list(_entries(each.arguments, (), words))
+        if found:
+            _, _, line, path = max(found, key=lambda entry: entry[:2])
+            return line, ".".join((each.key, *path))
+    return blamed[-1].line, blamed[-1].key
 
 
 def _entries(

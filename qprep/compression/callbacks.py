@@ -87,8 +87,10 @@ class Callbacks:
     def on_epoch_begin(self, epoch: int, optimizer: Optimizer | None = None, **_: object) -> None:
         """Call at the beginning of each epoch; CompressionError if epochs are skipped or repeated."""
         self._hooks.adopt(optimizer)
+        self._training.follow([parameter for each in self.entries for parameter in each.policy.parameters])
         if self._progress.is_continued(epoch):
             return
+        self.masks.apply()  # to values that were loaded since the last step
         if self._progress.begin_epoch(epoch):
             if epoch > 0:
                 self._training.note(f"training began at epoch {epoch}, policies of earlier epochs did not run")

@@ -127,8 +127,9 @@ class GradientCollector:
         self._steps += counts
         for each in self.parameters:
             if each.grad is not None and each not in without:
+                gradient = each.grad.detach().to_dense() if each.grad.is_sparse else each.grad.detach().clone()
                 known = self._sums.get(each)
-                self._sums[each] = each.grad.detach().clone() if known is None else known.add_(each.grad)
+                self._sums[each] = gradient if known is None else known.add_(gradient)
 
     def of(self, parameter: Parameter) -> Tensor | None:
         """The mean since `clear`; None if there was no step."""
@@ -175,14 +176,14 @@ def norms_behind(model: nn.Module, example: tuple[tuple[Any, ...], dict[str, Any
     return found
 
 
-def folded(weight: Tensor, norm: _BatchNorm) -> Tensor:
-    """`weight` · γ / √(σ² + ε) by filter: what BatchNorm makes of it."""
+def folded(weight: Tensor, norm: _BatchNorm, dim: int = 0) -> Tensor:
+    """`weight` · γ / √(σ² + ε) by filter, along `dim`: what BatchNorm makes of it."""
     if norm.running_var is None:
         return weight
     factor = torch.rsqrt(norm.running_var + norm.eps)
     if norm.weight is not None:
         factor = factor * norm.weight
-    return weight * factor.detach().view(-1, *[1] * (weight.dim() - 1))
+    return weight * factor.detach().view([-1 if each == dim else 1 for each in range(weight.dim())])
 
 
 @torch.no_grad()

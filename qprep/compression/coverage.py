@@ -39,7 +39,7 @@ class Coverage:
         """The groups of channels; None without example inputs."""
         if self._found is None and self._training.has_example:
             args, kwargs = self._training.example
-            self._found = groups(bare(self._training.model), *args, **kwargs)
+            self._found = groups(bare(self._training.model), args, kwargs)
         return self._found
 
     def parts(self, parameter: Parameter, dim: int) -> list[FamilyDimension]:

@@ -25,10 +25,10 @@ class Distiller(Policy):
 
 @register
 class KnowledgeDistillation(Distiller):
-    """loss = student · loss + distill · T² · KL(teacher / T, student / T), of the last run in training mode.
+    """loss = student · loss + distill · T² · KL(teacher / T, student / T), of the last run that trains.
 
     The model's inputs and output are taken by a hook; the teacher runs on the same inputs, in evaluation mode.
-    `student` and `distill` are Distiller's weights; its `teacher` weight (of the teacher's loss) is refused, as there.
+    `student` and `distill` are Distiller's weights; its `teacher` weight (of the teacher's loss) is an error, as there.
     """
 
     def __init__(
@@ -51,6 +51,12 @@ class KnowledgeDistillation(Distiller):
             raise CompressionError("expected a teacher to distil from, found none: give teacher=")
         if any(each is training.model for each in training.teacher.modules()):
             raise CompressionError("expected another model as teacher, found the model in training")
+        mine = {id(each): name for name, each in training.names if each.requires_grad}
+        shared = next((mine[id(each)] for each in training.teacher.parameters() if id(each) in mine), None)
+        if shared is not None:
+            raise CompressionError(
+                f"expected a teacher with parameters of its own, found {shared} of the model in training: copy it"
+            )
         if self._handle is None:
             for each in training.teacher.parameters():
                 each.requires_grad_(False)
@@ -87,7 +93,7 @@ class KnowledgeDistillation(Distiller):
             self._handle = None
 
     def _watch(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], output: object) -> None:
-        if module.training:
+        if module.training and torch.is_grad_enabled():  # not a look at the model between its run and the loss
             self._seen = (args, kwargs, output)
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import compress
 from typing import Any
 
 import torch
@@ -111,9 +113,12 @@ class Masks:
         self.names = names
 
     @torch.no_grad()
-    def apply(self) -> None:
-        """Set what is masked to 0, in place, at once for all; what is masked in forward only is left."""
+    def apply(self, only: Collection[Tensor] | None = None) -> None:
+        """Set what is masked to 0, in place, at once for all or for `only` these; masks in forward only are left."""
         parameters, kept = self._prepared()
+        if only is not None:
+            chosen = [each in only for each in parameters]
+            parameters, kept = list(compress(parameters, chosen)), list(compress(kept, chosen))
         if parameters:
             torch._foreach_mul_(parameters, kept)
 
@@ -134,18 +139,32 @@ class Masks:
                     parameter.mul_(each.scale)
 
     @torch.no_grad()
-    def leave_forward(self) -> None:
-        """The copies come back; nothing happens if there are none."""
-        for parameter, copy in self._copies.items():
-            parameter.copy_(copy)
-        self._copies = {}
+    def leave_forward(self, only: Collection[Tensor] | None = None) -> None:
+        """The copies come back, all or of `only` these parameters; nothing happens if there are none."""
+        for parameter in [each for each in self._copies if only is None or each in only]:
+            parameter.copy_(self._copies.pop(parameter))
+
+    @contextmanager
+    def left(self) -> Iterator[None]:
+        """With the copies back, for the time of a look at the values that the optimizer changes."""
+        entered = bool(self._copies)
+        self.leave_forward()
+        try:
+            yield
+        finally:
+            if entered:
+                self.enter_forward()
 
     @torch.no_grad()
     def mask_gradients(self) -> None:
         """Set gradients of what is masked to 0, if a policy requires it."""
         for parameter, shares in self._shares.items():
             mask = _joined(each for each in shares.values() if each.gradients)
-            if mask is not None and parameter.grad is not None:
+            if mask is None or parameter.grad is None:
+                continue
+            if parameter.grad.is_sparse:  # of an embedding; torch multiplies it by dense masks into a new tensor
+                parameter.grad = parameter.grad * mask.to(parameter.grad.dtype)
+            else:
                 parameter.grad.mul_(mask.to(parameter.grad.dtype))
 
     def apply_to(self, model: nn.Module) -> None:

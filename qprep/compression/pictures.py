@@ -1,4 +1,4 @@
-"""Lines over steps as inline SVG."""
+"""Lines over steps, and bars along them, as inline SVG."""
 
 from __future__ import annotations
 
@@ -16,7 +16,11 @@ _BOTTOM: Final = 24.0
 _COLOURS: Final = ("#2f6fb0", "#c27b17", "#3f8f4f", "#a0417a", "#6f6f9f", "#b0553a", "#2c8c8c", "#8a7d2a")
 _MOST: Final = 8  # series with names beside them
 
+_ROW: Final = 20.0  # height of a bar with the space around it
+_NAMES: Final = 200.0  # width of the names before bars
+
 Points = Sequence[tuple[float, float]]
+Spans = Sequence[tuple[float, float]]  # first and end
 
 
 def lines(series: Mapping[str, Points]) -> str:
@@ -50,6 +54,38 @@ def lines(series: Mapping[str, Points]) -> str:
         f"{''.join(parts)}</svg>"
     )
     return svg + _keys(list(drawn))
+
+
+def bars(rows: Sequence[tuple[str, Spans]]) -> str:
+    """One row for each name, with a bar for each span, over a common axis."""
+    ends = [end for _, spans in rows for _, end in spans]
+    if not ends:
+        return ""
+    low, high = min(start for _, spans in rows for start, _ in spans), max(ends)
+
+    def across(value: float) -> float:
+        return _NAMES + (value - low) / (high - low) * (_WIDTH - _NAMES - _RIGHT)
+
+    parts = []
+    for number, (name, spans) in enumerate(rows):
+        down = _TOP + number * _ROW
+        parts.append(f'<text class="tick" x="0" y="{down + 12:.1f}" font-size="11">{escape(name)}</text>')
+        for start, end in spans:
+            title = f"<title>{escape(name)}: {start:g} to {end:g}</title>"
+            parts.append(
+                f'<rect class="bar" x="{across(start):.1f}" y="{down:.1f}" width="{across(end) - across(start):.1f}" '
+                f'height="{_ROW - 5:.0f}" fill="{_COLOURS[number % len(_COLOURS)]}">{title}</rect>'
+            )
+    height = _TOP + len(rows) * _ROW + _BOTTOM
+    parts += [
+        f'<text class="place" x="{across(value):.1f}" y="{height - 8:.1f}" text-anchor="middle" font-size="10">'
+        f"{value:g}</text>"
+        for value in (low, high)
+    ]
+    return (
+        f'<svg viewBox="0 0 {_WIDTH:.0f} {height:.0f}" width="{_WIDTH:.0f}" height="{height:.0f}" role="img">'
+        f"{''.join(parts)}</svg>"
+    )
 
 
 def _grid(low: float, high: float, place: object, first: float, last: float) -> str:

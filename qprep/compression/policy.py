@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, ClassVar
 
 from torch import Tensor
+from torch.nn import Parameter
 
 from qprep.compression.training import Metrics, Training
 from qprep.compression.windows import Window
@@ -22,6 +23,11 @@ class Policy:
     adds_loss: ClassVar[bool] = False  # whether `before_backward` needs the loss
     is_structural: ClassVar[bool] = False  # whether it removes channels
     needs_example: bool = False  # whether example inputs are needed, now or later
+
+    @property
+    def parameters(self) -> Collection[Parameter]:
+        """Those that it is about: an error if the model no longer has them."""
+        return ()
 
     def bind(self, training: Training, window: Window) -> None:
         """Check the policy against the model, once, when it is added; raises CompressionError."""

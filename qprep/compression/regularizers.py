@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -132,6 +133,8 @@ class GroupLassoRegularizer(Regularizer):
                 a third entry [filters, channels, height, width], or two of them with + between
     """
 
+    _regimes: Mapping[Parameter, Regime] = MappingProxyType({})  # of each parameter in its layer
+
     def regime(self, name: str, value: Any) -> tuple[float, Any]:  # noqa: ANN401
         """[λ, group] or [λ, group, block_shape]."""
         found = regime_of(name, value, "strength")
@@ -151,8 +154,14 @@ class GroupLassoRegularizer(Regularizer):
         """The groups of the file."""
         return self._regime(parameter).layouts
 
+    def bind(self, training: Training) -> None:
+        """As in the base; then the layers are known."""
+        super().bind(training)
+        self._regimes = {each: self._regime(each).of_layer(training.module_of(each)) for each in self.parameters}
+
     def _regime(self, parameter: Parameter) -> Regime:
-        found: Regime = self.of(parameter)[1]
+        known = self._regimes.get(parameter)
+        found: Regime = self.of(parameter)[1] if known is None else known
         return found
 
 

@@ -8,15 +8,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
+from typing import Final
 
 import torch
 
 from qprep.compression.history import MACS, History
 from qprep.compression.logs.record import Event
-from qprep.compression.pictures import lines
+from qprep.compression.pictures import bars, lines
 from qprep.compression.sparsity import kernel_sparsity, sparsity_of, total_sparsity, weights_of
 from qprep.compression.training import Training
-from qprep.compression.windows import Window
+from qprep.compression.windows import Epochs, Steps, Window
 from qprep.foundation.atomic_write import save
 from qprep.quantizer.report.report_page import STYLE, page
 
@@ -38,6 +39,7 @@ class CompressionReport:
     """All weights as they are, policies with their windows, what was removed, values over time, notes.
 
     macs    multiply-accumulates of one run before anything was removed and now, None if they are not known
+    times   by policy, in the order of `policies`, its name and the epochs that it runs in, each as (first, end)
     frozen  a sentence for each weight whose channels cannot be removed, where a policy removes some
 
     `str` is the text; `_repr_html_` shows the page in a notebook.
@@ -52,6 +54,7 @@ class CompressionReport:
     events: tuple[Event, ...]
     macs: tuple[int, int] | None = None
     frozen: tuple[str, ...] = ()
+    times: tuple[tuple[str, tuple[tuple[float, float], ...]], ...] = ()
 
     def __str__(self) -> str:
         wide = max((len(row.name) for row in self.rows), default=4)
@@ -84,7 +87,7 @@ class CompressionReport:
         return (
             f'<style>{STYLE}</style><div class="qprep"><h1>{escape(self.model_class)}, compressed</h1>'
             f'<div class="cards">{shown}</div>{pictures}{self._table()}'
-            f"{_list('Schedule', self.policies)}{_list('Changes of the model', self.changes)}"
+            f"{_list('Schedule', self.policies)}{self._schedule()}{_list('Changes of the model', self.changes)}"
             f"{_list('Channels that stay', self.frozen) if self.frozen else ''}{_list('Notes', self.notes)}</div>"
         )
 
@@ -109,6 +112,10 @@ class CompressionReport:
                 series.setdefault(each.name.removeprefix("sparsity/weights/"), []).append((each.epoch, each.value))
         return f"<h2>{title}</h2><p>{says}</p><div class='wide'>{lines(series)}</div>" if series else ""
 
+    def _schedule(self) -> str:
+        shown = bars(self.times)
+        return f"<p>Epochs of each policy.</p><div class='wide'>{shown}</div>" if shown else ""
+
     def _table(self) -> str:
         rows = "".join(
             f'<tr><td class="t">{escape(row.name)}</td><td>{"×".join(map(str, row.shape))}</td><td>{row.number:,}</td>'
@@ -119,7 +126,8 @@ class CompressionReport:
         return f"<h2>Weights</h2><div class='wide'><table><tr>{head}</tr>{rows}</table></div>"
 
 
-_PICTURES = (
+_SINGLY: Final = 200  # epochs with a bar each
+_PICTURES: Final = (
     ("Sparsity", "sparsity/weights/", "Share of zeros at the end of each epoch."),
     ("Multiply-accumulates", MACS, "Of one run on the example inputs, at the end of each epoch."),
     ("Loss", "loss", "Mean over each epoch: all, and what each policy adds."),
@@ -152,7 +160,22 @@ def report_of(
     counts = [round(each.value) for each in history.events if each.name == MACS]
     macs = (counts[0], counts[-1]) if counts else None
     name, notes = type(training.model).__name__, tuple(training.notes)
-    return CompressionReport(name, total, rows, shown, changes, notes, tuple(history.events), macs, frozen)
+    times = tuple((name, spans_of(window, training.clock.minibatches)) for name, window in policies)
+    return CompressionReport(name, total, rows, shown, changes, notes, tuple(history.events), macs, frozen, times)
+
+
+def spans_of(window: Window, minibatches: int | None) -> tuple[tuple[float, float], ...]:
+    """The epochs of a window as (first, end); of one by steps none as long as their number in an epoch is not known."""
+    if isinstance(window, Epochs):
+        if window.frequency == 1 and isinstance(window.values, range):
+            return ((window.values[0], window.end),)
+        if len(window.values) <= _SINGLY:
+            return tuple((each, each + 1) for each in window.values)
+        return ((window.values[0], window.values[-1] + 1),)
+    start, end = (float(getattr(window, name)) for name in ("start", "end"))
+    if not isinstance(window, Steps):
+        return ((start, end),)
+    return ((start / minibatches, end / minibatches),) if minibatches else ()
 
 
 def when_of(window: Window) -> str:

@@ -177,7 +177,8 @@ class Scheduler(Callbacks):
 
     def save(self, path: str | Path, **extras: Any) -> None:
         """Write model, optimizer, scheduler, random state and `extras` (plain data) to one file, for `resume`."""
-        write_checkpoint(Path(path), bare(self.model), self.optimizer, self.state_dict(), extras)
+        with self.masks.left():
+            write_checkpoint(Path(path), bare(self.model), self.optimizer, self.state_dict(), extras)
 
     @classmethod
     def resume(

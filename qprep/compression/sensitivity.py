@@ -19,6 +19,7 @@ from qprep.compression.pictures import lines
 from qprep.compression.pruners.layouts import layout_of, norms
 from qprep.compression.pruners.pruner import check_share, keep_highest
 from qprep.compression.sparsity import sparsity_of, weights_of
+from qprep.compression.training import layer_of
 from qprep.foundation.atomic_write import save
 from qprep.quantizer.loaders import Watch, ignore
 
@@ -131,19 +132,19 @@ def _rows(
     chosen: Sequence[tuple[str, Parameter]],
 ) -> Iterator[SensitivityRow]:
     for name, parameter in chosen:
-        before = parameter.detach().clone()
+        before, layer = parameter.detach().clone(), layer_of(model, parameter)
         try:
             for level in levels:
-                parameter.copy_(before * _mask(before, unit, level))
+                parameter.copy_(before * _mask(before, layer, unit, level))
                 yield SensitivityRow(name, sparsity_of(parameter), scores_of(evaluate(model)))
         finally:
             parameter.copy_(before)
 
 
-def _mask(weight: Tensor, unit: str, level: float) -> Tensor:
+def _mask(weight: Tensor, layer: nn.Module | None, unit: str, level: float) -> Tensor:
     if unit == "element":
         return keep_highest(weight.abs(), round(level * weight.numel()))
-    layout = layout_of(_GROUPS[unit], None, ranked=True)
+    layout = layout_of(_GROUPS[unit], None, ranked=True).of_layer(layer)
     size = norms(layout.rows(weight), 1)
     return layout.spread(keep_highest(size, int(level * size.numel())), weight.shape)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,8 +11,9 @@ from torch import Tensor, nn
 from torch.nn import Parameter
 from torch.optim import Optimizer
 
+from qprep.compression.errors import CompressionError
 from qprep.compression.masks import Masks
-from qprep.compression.names import ParameterNames
+from qprep.compression.names import ParameterNames, plain
 from qprep.compression.windows import TrainingClock
 
 
@@ -67,12 +68,36 @@ class Training:
         for each in self.on_change:
             each()
 
+    def follow(self, wanted: Collection[Parameter]) -> None:
+        """Read the names anew if the model has other parameters than before.
+
+        CompressionError for one of `wanted`, or with a mask, that the model had and has no longer: what is done to it
+        would not reach the model.
+        """
+        now = {id(each) for each in self.model.parameters()}
+        before = dict(self.names)
+        if now == {id(each) for each in before.values()}:
+            return
+        held = {id(each) for each in (*wanted, *self.masks.parameters)}
+        gone = [plain(name) for name, each in before.items() if id(each) in held - now]
+        if gone:
+            raise CompressionError(
+                f"expected the parameter {gone[0]} that the scheduler was given, found a model without it: it was "
+                "replaced, as load_state_dict(assign=True) does; make the scheduler after that"
+            )
+        self.refresh()
+
     def module_of(self, parameter: Parameter) -> nn.Module | None:
         """The first module that holds `parameter` itself."""
-        for module in self.model.modules():
-            if any(each is parameter for each in module._parameters.values()):  # noqa: SLF001
-                return module
-        return None
+        return layer_of(self.model, parameter)
+
+
+def layer_of(model: nn.Module, parameter: Parameter) -> nn.Module | None:
+    """The first module of `model` that holds `parameter` itself."""
+    for module in model.modules():
+        if any(each is parameter for each in module._parameters.values()):  # noqa: SLF001
+            return module
+    return None
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,7 +45,7 @@ def read_rows(path: Path) -> tuple[Op, ...]:
 
 def make_row(values: Mapping[str, Any], where: str) -> Op:
     """One row from its keys; raises QprepError that begins with `where`."""
-    _refuse_unknown(values, where)
+    _check_known(values, where)
     for key in ("name", "spellings"):
         if not values.get(key):
             raise QprepError(f"{where}: expected a `{key}`, found none")
@@ -74,7 +74,7 @@ def make_row(values: Mapping[str, Any], where: str) -> Op:
     return row
 
 
-def _refuse_unknown(values: Mapping[str, Any], where: str) -> None:
+def _check_known(values: Mapping[str, Any], where: str) -> None:
     for key, value in values.items():
         if key in _TEXTS:
             if not isinstance(value, str):

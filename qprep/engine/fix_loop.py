@@ -296,7 +296,7 @@ def _repeated(survey: Survey, after: Survey, texts: Mapping[str, tuple[SourceFil
     for reported in after.reported:
         call = after.analysis.facts.calls.get(reported.place) if reported.place is not None else None
         if call is not None and reported.finding.path in texts:
-            found |= survey.plan.repeat(modules[reported.finding.path], call.path)
+            found |= survey.plan.repeat(modules[reported.finding.path], str(call.path))
     return found
 
 

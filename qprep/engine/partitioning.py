@@ -8,11 +8,20 @@ from pathlib import Path
 from typing import Protocol
 
 from qprep.analysis.dependencies.import_components import islands
-from qprep.analysis.dependencies.partitions import ALONE, UNIT_BYTES, Outlines, Partition, PartitionUnit, parts, units
-from qprep.analysis.symbols.module_resolver import ExternalModule, Project
-from qprep.analysis.symbols.module_summary import Outline, read_outline
+from qprep.analysis.dependencies.partitions import (
+    ALONE,
+    UNIT_BYTES,
+    ModuleSummaries,
+    Partition,
+    PartitionUnit,
+    parts,
+    units,
+)
+from qprep.analysis.symbols.module_resolver import Project
+from qprep.analysis.symbols.module_summary import ModuleSummary, read_summary
+from qprep.analysis.symbols.project_files import ExternalModule
 
-Outlining = Callable[[Iterable[Path]], Mapping[Path, Outline]]
+Summarizing = Callable[[Iterable[Path]], Mapping[Path, ModuleSummary]]
 
 
 class Reader(Protocol):
@@ -25,7 +34,7 @@ class Reader(Protocol):
         """A file's text; None if it cannot be read."""
 
 
-class OutlineStore(Protocol):
+class SummaryStore(Protocol):
     """Results of earlier runs."""
 
     def division(self, paths: Sequence[Path]) -> list[PartitionUnit] | None:
@@ -36,66 +45,66 @@ class OutlineStore(Protocol):
     ) -> None:
         """Remember how files were divided."""
 
-    def outlines(self, paths: Sequence[Path]) -> Callable[[str, Path], Outline | None]:
-        """The outlines known of files with the contents that they have now."""
+    def summaries(self, paths: Sequence[Path]) -> Callable[[str, Path], ModuleSummary | None]:
+        """The summaries known of files with the contents that they have now."""
 
-    def keep_outlines(self, paths: Sequence[Path], outlines: Iterable[tuple[str, Path, Outline]]) -> None:
-        """Remember outlines."""
+    def keep_summaries(self, paths: Sequence[Path], summaries: Iterable[tuple[str, Path, ModuleSummary]]) -> None:
+        """Remember summaries."""
 
 
-class ModuleOutlines:
-    """Outlines of a project's modules by dotted name, made when they are needed; None if there is no file."""
+class ProjectSummaries:
+    """Summaries of a project's modules by dotted name, made when they are needed; None if there is no file."""
 
     def __init__(
         self,
         paths: Sequence[Path],
         reader: Reader,
-        store: OutlineStore | None = None,
+        store: SummaryStore | None = None,
         label: Sequence[Path] | None = None,
     ) -> None:
         self.project = Project(reader.text, paths)
-        self.known: dict[str, Outline | None] = {}  # as their files have them
-        self._linked: dict[str, Outline | None] = {}
+        self.known: dict[str, ModuleSummary | None] = {}  # as their files have them
+        self._linked: dict[str, ModuleSummary | None] = {}
         self._paths, self._read, self._store = (
             label or paths,
             reader.text,
             store,
         )  # `label`: what the store knows them by
-        self._stored: Callable[[str, Path], Outline | None] | None = None
+        self._stored: Callable[[str, Path], ModuleSummary | None] | None = None
         self._is_new = False
 
-    def get(self, name: str) -> Outline | None:
-        """The outline of a module, with what it imports under the names of the project's modules."""
+    def get(self, name: str) -> ModuleSummary | None:
+        """The summary of a module, with what it imports under the names of the project's modules."""
         name = self.project.canonical(name)
         if name not in self._linked:
             if name not in self.known:
                 path = self.project.path(name)
-                self.known[name] = self._outline(name, path) if path is not None else None
+                self.known[name] = self._summary(name, path) if path is not None else None
             known = self.known[name]
             self._linked[name] = self.project.link(name, known) if known is not None else None
         return self._linked[name]
 
-    def read_ahead(self, outlines: Outlining) -> None:
-        """Read the outlines that no earlier run knows all at once; a file that is called as another one is, is not."""
+    def read_ahead(self, summaries: Summarizing) -> None:
+        """Read the summaries that no earlier run knows all at once; a file that is called as another one is, is not."""
         given = {name: path for name, path in self.project.given.items() if "@" not in name}
         self.known.update({name: known for name, path in given.items() if (known := self._recalled(name, path))})
-        found = outlines(path for name, path in given.items() if name not in self.known)
+        found = summaries(path for name, path in given.items() if name not in self.known)
         self.known.update({name: found[path] for name, path in given.items() if path in found})
         self._is_new = self._is_new or bool(found)
 
-    def _recalled(self, name: str, path: Path) -> Outline | None:
-        """The outline of a file, where an earlier run knew it."""
+    def _recalled(self, name: str, path: Path) -> ModuleSummary | None:
+        """The summary of a file, where an earlier run knew it."""
         if self._stored is None:
-            self._stored = self._store.outlines(self._paths) if self._store is not None else lambda *_: None
+            self._stored = self._store.summaries(self._paths) if self._store is not None else lambda *_: None
         return self._stored(name, path)
 
-    def _outline(self, name: str, path: Path) -> Outline | None:
+    def _summary(self, name: str, path: Path) -> ModuleSummary | None:
         known = self._recalled(name, path)
         if known is not None:
             return known
         text = self._read(path)
         self._is_new = True
-        return read_outline(name, path, text) if text is not None else None
+        return read_summary(name, path, text) if text is not None else None
 
     def beside(self) -> dict[str, ExternalModule]:
         """The modules other than the given ones of which only names were looked up."""
@@ -104,8 +113,8 @@ class ModuleOutlines:
     def keep(self) -> None:
         """Remember what had to be read."""
         if self._store is not None and self._is_new:
-            found = ((n, self.project.path(n), outline) for n, outline in self.known.items() if outline is not None)
-            self._store.keep_outlines(self._paths, [(n, path, o) for n, path, o in found if path is not None])
+            found = ((n, self.project.path(n), summary) for n, summary in self.known.items() if summary is not None)
+            self._store.keep_summaries(self._paths, [(n, path, o) for n, path, o in found if path is not None])
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,9 +123,9 @@ class Division:
 
     paths: tuple[Path, ...]
     parts: tuple[Partition, ...]
-    names: ModuleOutlines | None
+    names: ProjectSummaries | None
 
-    def outline(self, name: str, path: Path) -> Outline | None:
+    def summary(self, name: str, path: Path) -> ModuleSummary | None:
         """The names of a module in a file; None if they are not known, which costs time and nothing else."""
         if self.names is None or self.names.project.path(name) != path:
             return None
@@ -124,13 +133,13 @@ class Division:
 
 
 def divide(
-    paths: Sequence[Path], reader: Reader, store: OutlineStore | None = None, outlines: Outlining | None = None
+    paths: Sequence[Path], reader: Reader, store: SummaryStore | None = None, summaries: Summarizing | None = None
 ) -> list[Division]:
     """The given files in parts; a few files of one package or folder stay together.
 
-    `outlines` reads those of many files at once; without it they are read as they are needed.
+    `summaries` reads those of many files at once; without it they are read as they are needed.
     """
-    return [_divide_island(island, reader, store, outlines) for island in islands(paths, reader.data)]
+    return [_divide_island(island, reader, store, summaries) for island in islands(paths, reader.data)]
 
 
 def whole(paths: Sequence[Path]) -> list[Division]:
@@ -139,20 +148,20 @@ def whole(paths: Sequence[Path]) -> list[Division]:
 
 
 def _divide_island(
-    paths: Sequence[Path], reader: Reader, store: OutlineStore | None, outlines: Outlining | None
+    paths: Sequence[Path], reader: Reader, store: SummaryStore | None, summaries: Summarizing | None
 ) -> Division:
     size = {path: len(reader.data(path)) for path in paths}
     if sum(size.values()) <= UNIT_BYTES:
         return whole(paths)[0]
-    names = ModuleOutlines(paths, reader, store)
+    names = ProjectSummaries(paths, reader, store)
     given = names.project.given
     divided = store.division(paths) if store is not None else None
     if divided is None:
-        if outlines is not None:
-            names.read_ahead(outlines)
+        if summaries is not None:
+            names.read_ahead(summaries)
         divided = units(
             given,
-            Outlines(given, names.get, names.project.canonical),
+            ModuleSummaries(given, names.get, names.project.canonical),
             {name: size[path] for name, path in given.items()},
         )
         names.keep()

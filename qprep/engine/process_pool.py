@@ -43,7 +43,7 @@ class WorkerError(QprepError):
 
 
 class Pool:
-    """Runs one verb ("check", "fix" or "outline") over parts, in several processes."""
+    """Runs one verb ("check", "fix" or "summarize") over parts, in several processes."""
 
     def __init__(self, verb: str, work: Work, tell: Callable[[str], None]) -> None:
         self._first = (verb, recipe(work.settings), dict(work.overlay), work.effort.assembles, work.baseline)

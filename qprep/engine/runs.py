@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 from qprep.analysis.inputs import Files, Setting
 from qprep.analysis.symbols.parse_cache import ParsedFiles
 from qprep.engine.execution import Effort
-from qprep.engine.partitioning import Division, OutlineStore, divide, whole
+from qprep.engine.partitioning import Division, SummaryStore, divide, whole
 from qprep.engine.results import ChangedFile, CheckResult, FixResult, in_order, is_applicable
 from qprep.engine.scheduler import ExternalModules, Memory, PartLook, run_parts
-from qprep.engine.summarize import outlines_of
+from qprep.engine.summarize import summaries_of
 from qprep.engine.surroundings import surround
 from qprep.engine.work import Work
 from qprep.engine.write_order import definitions_first
@@ -106,12 +106,12 @@ def _divisions(
     """Files that are analysed together: all of them if one run of a model may go through any of them."""
     if runs is not None:
         return whole(paths)
-    outlines = partial(outlines_of, settings=settings, overlay=overlay, effort=effort)
-    return divide(paths, Files(overlay), _store(effort, overlay, runs), outlines)
+    summaries = partial(summaries_of, settings=settings, overlay=overlay, effort=effort)
+    return divide(paths, Files(overlay), _store(effort, overlay, runs), summaries)
 
 
-def _store(effort: Effort, overlay: Mapping[str, bytes], runs: object) -> OutlineStore | None:
-    """The outlines that are known: those in this process hold for other contents than the disk's, too."""
+def _store(effort: Effort, overlay: Mapping[str, bytes], runs: object) -> SummaryStore | None:
+    """The summaries that are known: those in this process hold for other contents than the disk's, too."""
     return effort.held.store(overlay) if effort.held is not None else _cache(effort, overlay, runs)
 
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 from qprep.analysis.dependencies.partitions import Partition
 from qprep.analysis.inputs import Files, Setting
-from qprep.analysis.symbols.module_resolver import ExternalModule
 from qprep.analysis.symbols.parse_cache import ParsedFiles
+from qprep.analysis.symbols.project_files import ExternalModule
 from qprep.engine.execution import Attempt, Clock, attempt
 from qprep.engine.partitioning import Division
 from qprep.engine.process_pool import Pool
@@ -44,7 +44,7 @@ class PartLook(Generic[_T]):
         self, division: Division, part: Partition, broken: dict[str, Finding], tell: Callable[[str], None]
     ) -> PartOutcome[_T]:
         """Look at a part without the files that are broken."""
-        setting = Setting(part.around, self.parsed, division.outline, broken, tell, part.context)
+        setting = Setting(part.around, self.parsed, division.summary, broken, tell, part.context)
         result, asked = self.work(part.paths, setting)
         return PartOutcome(result, asked, not broken)
 

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
     from qprep.analysis.places import Place
     from qprep.analysis.sites import Site
-    from qprep.analysis.symbols.module_summary import Outline
+    from qprep.analysis.symbols.module_summary import ModuleSummary
     from qprep.checks.base import Check, Hit
     from qprep.engine.config.settings import SettingsResolver
     from qprep.engine.runtime_evidence.observer import Observe
@@ -78,7 +78,7 @@ class Survey:
         self.paths = tuple(paths)
         mine = frozenset(self.paths)
         every = [*self.paths, *(path for path in self.setting.context if path not in mine)]
-        self.project = Project(self.files.text, every, self.setting.parsed, self._outline)
+        self.project = Project(self.files.text, every, self.setting.parsed, self._summary)
         # The modules that are reported and changed; the project's other given ones are looked at for their sake.
         self.own = {name: path for name, path in self.project.given.items() if path in mine}
         self.reported: list[Reported] = []
@@ -111,11 +111,11 @@ class Survey:
         hits = [(check, hit) for check in self.settings.registry.checks for hit in check.check(facts)]
         self._report([(check, hit) for check, hit in hits if hit.place.module in self.own])
 
-    def _outline(self, name: str, path: Path) -> Outline | None:
+    def _summary(self, name: str, path: Path) -> ModuleSummary | None:
         """The names of a module, unless its text is another by now."""
         if self.files.overlay and display_path(path) in self.files.overlay:
             return None
-        return self.setting.outline(name, path)
+        return self.setting.summary(name, path)
 
     def _telling(self, names: Iterable[str]) -> Iterator[str]:
         for name in names:

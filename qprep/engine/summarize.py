@@ -1,4 +1,4 @@
-"""The outlines of many files, read by as many processes as pay."""
+"""The summaries of many files, read by as many processes as pay."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from qprep.analysis.dependencies.partitions import ALONE, UNIT_BYTES, Partition
 from qprep.analysis.inputs import Files, Setting
 from qprep.analysis.symbols.import_links import module_name
-from qprep.analysis.symbols.module_summary import Outline, read_outline
+from qprep.analysis.symbols.module_summary import ModuleSummary, read_summary
 from qprep.engine.partitioning import Division
 from qprep.engine.scheduler import ExternalModules, PartLook, run_parts
 from qprep.engine.work import Work
@@ -21,34 +21,34 @@ if TYPE_CHECKING:
     from qprep.engine.config.settings import SettingsResolver
     from qprep.engine.execution import Effort
 
-VERB = "outline"
-Outlined = dict[Path, Outline]
+VERB = "summarize"
+SummariesByPath = dict[Path, ModuleSummary]
 
 
-def outlines_of(
+def summaries_of(
     paths: Iterable[Path], *, settings: SettingsResolver, overlay: Mapping[str, bytes], effort: Effort
-) -> Outlined:
-    """The outlines of files; none of one that cannot be read."""
+) -> SummariesByPath:
+    """The summaries of files; none of one that cannot be read."""
     parts = tuple(Partition(tuple(chunk), ALONE) for chunk in _chunks(paths, Files(overlay)))
     every = Division(tuple(path for part in parts for path in part.paths), parts, None)
     work = Work([every], settings, overlay, replace(effort, cache=None, tell=None))
-    found: Outlined = {}
-    for outlined in run_parts(PartLook(VERB, partial(outline_part, overlay=overlay)), work):
-        found.update(outlined)
+    found: SummariesByPath = {}
+    for summarized in run_parts(PartLook(VERB, partial(summarize_part, overlay=overlay)), work):
+        found.update(summarized)
     return found
 
 
-def outline_part(
+def summarize_part(
     paths: Sequence[Path], setting: Setting, *, overlay: Mapping[str, bytes]
-) -> tuple[Outlined, ExternalModules]:
-    """Read the outlines of a few files."""
+) -> tuple[SummariesByPath, ExternalModules]:
+    """Read the summaries of a few files."""
     files = Files(overlay, setting.broken)
-    found: Outlined = {}
+    found: SummariesByPath = {}
     for path in paths:
         setting.tell(display_path(path))
         text = files.text(path)
         if text is not None:
-            found[path] = read_outline(module_name(path)[0], path, text)
+            found[path] = read_summary(module_name(path)[0], path, text)
     return found, {}
 
 

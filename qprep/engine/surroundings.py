@@ -8,11 +8,11 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from qprep.analysis.dependencies.partitions import Around, Outlines, Partition, traits_of, wanted
+from qprep.analysis.dependencies.partitions import Around, ModuleSummaries, Partition, traits_of, wanted
 from qprep.analysis.symbols.import_links import module_name, project_root
 from qprep.engine.config.settings import SettingsResolver
 from qprep.engine.discovery import walk
-from qprep.engine.partitioning import Division, ModuleOutlines, OutlineStore, Reader
+from qprep.engine.partitioning import Division, ProjectSummaries, Reader, SummaryStore
 from qprep.foundation.source import display_path
 
 MOST_FILES = 2_000  # of a project that are looked through
@@ -88,7 +88,7 @@ def _size(path: Path) -> int:
 
 
 def surround(
-    divisions: Sequence[Division], beside: Sequence[Path], reader: Reader, store: OutlineStore | None = None
+    divisions: Sequence[Division], beside: Sequence[Path], reader: Reader, store: SummaryStore | None = None
 ) -> list[Division]:
     """The same parts, each with the files outside it that use its modules, and the effects of the others.
 
@@ -98,13 +98,13 @@ def surround(
     near = _mentioning(given, beside, reader)
     if not near:
         return list(divisions)
-    names = ModuleOutlines([*given, *near], reader, store, label=near)
-    outlines = Outlines(names.project.given, names.get, names.project.canonical)
+    names = ProjectSummaries([*given, *near], reader, store, label=near)
+    summaries = ModuleSummaries(names.project.given, names.get, names.project.canonical)
     by_path = {path: name for name, path in names.project.given.items()}
-    graph = {by_path[path]: _uses(by_path[path], outlines) for path in near if path in by_path}
+    graph = {by_path[path]: _uses(by_path[path], summaries) for path in near if path in by_path}
     sizes = {by_path[path]: len(reader.data(path)) for path in near if path in by_path}
     result = [
-        replace(division, parts=tuple(_with_users(part, graph, outlines, by_path, sizes) for part in division.parts))
+        replace(division, parts=tuple(_with_users(part, graph, summaries, by_path, sizes) for part in division.parts))
         for division in divisions
     ]
     names.keep()
@@ -122,7 +122,7 @@ class _ImportUses:
 def _with_users(
     part: Partition,
     graph: Mapping[str, _ImportUses],
-    outlines: Outlines,
+    summaries: ModuleSummaries,
     by_path: Mapping[Path, str],
     sizes: Mapping[str, int],
 ) -> Partition:
@@ -132,12 +132,12 @@ def _with_users(
     reached = set(own)
     while more:
         users.update(dict.fromkeys(more))
-        reached.update(name for name in more if not _only_hands_on(name, outlines))
+        reached.update(name for name in more if not _only_hands_on(name, summaries))
         more = [name for name, uses in graph.items() if name not in users and not reached.isdisjoint(uses.run)]
-    users.update(dict.fromkeys(_helpers(reached, graph, outlines)))
+    users.update(dict.fromkeys(_helpers(reached, graph, summaries)))
     users = _nearest(users, sizes)
-    around = _joined(part.around, traits_of([name for name in graph if name not in users], outlines))
-    return replace(part, around=around, context=tuple(outlines.given[name] for name in graph if name in users))
+    around = _joined(part.around, traits_of([name for name in graph if name not in users], summaries))
+    return replace(part, around=around, context=tuple(summaries.given[name] for name in graph if name in users))
 
 
 def _nearest(users: Iterable[str], sizes: Mapping[str, int]) -> dict[str, None]:
@@ -152,44 +152,48 @@ def _nearest(users: Iterable[str], sizes: Mapping[str, int]) -> dict[str, None]:
     return found
 
 
-def _helpers(users: Collection[str], graph: Mapping[str, _ImportUses], outlines: Outlines) -> list[str]:
+def _helpers(users: Collection[str], graph: Mapping[str, _ImportUses], summaries: ModuleSummaries) -> list[str]:
     """The files that some others use, one through another, and that do something to objects which they are given."""
     reached, waiting = set(users), list(users)
     while waiting:
         name = waiting.pop()
-        more = (graph[name] if name in graph else _uses(name, outlines)).run - reached
+        more = (graph[name] if name in graph else _uses(name, summaries)).run - reached
         reached |= more
         waiting += more
-    found = ((name, outlines.get(name)) for name in graph if name in reached)
-    return [name for name, outline in found if outline is not None and (outline.walks or outline.writes)]
+    found = ((name, summaries.get(name)) for name in graph if name in reached)
+    return [name for name, summary in found if summary is not None and (summary.child_iterations or summary.writes)]
 
 
 def _joined(one: Around, other: Around) -> Around:
-    return Around(one.asks | other.asks, (*one.walks, *other.walks), one.writes | other.writes)
+    return Around(
+        one.tested_names | other.tested_names,
+        (*one.child_iterations, *other.child_iterations),
+        one.writes | other.writes,
+    )
 
 
-def _uses(name: str, outlines: Outlines) -> _ImportUses:
-    outline = outlines.get(name)
-    if outline is None:
+def _uses(name: str, summaries: ModuleSummaries) -> _ImportUses:
+    summary = summaries.get(name)
+    if summary is None:
         return _ImportUses(frozenset(), frozenset())
-    imported = (_module_of(target, outlines) for target in (*outline.imports.values(), *outline.inner, *outline.stars))
+    imported = (_module_of(target, summaries) for target in (*summary.imports.values(), *summary.inner, *summary.stars))
     named = frozenset(module for module in imported if module is not None)
-    return _ImportUses(named - {name}, frozenset(wanted(name, outlines)) - {name})
+    return _ImportUses(named - {name}, frozenset(wanted(name, summaries)) - {name})
 
 
-def _only_hands_on(name: str, outlines: Outlines) -> bool:
+def _only_hands_on(name: str, summaries: ModuleSummaries) -> bool:
     """True if a file defines nothing that may run with a model, and reads none of the names that it imports."""
-    outline = outlines.get(name)
-    if outline is None or not outline.is_glue or not all(outline.values.values()):
+    summary = summaries.get(name)
+    if summary is None or not summary.is_glue or not all(summary.values.values()):
         return False
-    return all(outline.uses.get(target) == () for target in outline.imports.values())
+    return all(summary.uses.get(target) == () for target in summary.imports.values())
 
 
-def _module_of(dotted: str, outlines: Outlines) -> str | None:
+def _module_of(dotted: str, summaries: ModuleSummaries) -> str | None:
     """The module that the longest beginning of a dotted name is."""
     while dotted:
-        if outlines.get(dotted) is not None:
-            return outlines.canonical(dotted)
+        if summaries.get(dotted) is not None:
+            return summaries.canonical(dotted)
         dotted = dotted.rpartition(".")[0]
     return None
 

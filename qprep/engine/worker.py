@@ -16,7 +16,7 @@ from qprep.engine.config.settings import SettingsResolver
 from qprep.engine.config.settings_file import Options
 from qprep.engine.execution import describe
 from qprep.engine.ipc import read_frame, write_frame
-from qprep.engine.partitioning import Division, ModuleOutlines
+from qprep.engine.partitioning import Division, ProjectSummaries
 from qprep.engine.rule_registry import all_rules
 from qprep.engine.scheduler import ExternalModules, PartLook
 from qprep.foundation import gc_pause
@@ -24,7 +24,7 @@ from qprep.foundation.deep_recursion import run_with_large_stack
 from qprep.foundation.errors import QprepError
 
 if TYPE_CHECKING:
-    from qprep.analysis.symbols.module_summary import Outline
+    from qprep.analysis.symbols.module_summary import ModuleSummary
 
 
 def main() -> None:
@@ -46,7 +46,7 @@ def _serve(questions: IO[bytes], answers: IO[bytes]) -> None:
     works: dict[str, Callable[..., tuple[Any, ExternalModules]]] = {
         "check": partial(runs.check_part, settings=settings, overlay=overlay, edits=edits),
         "fix": partial(runs.fix_part, settings=settings, overlay=overlay, baseline=baseline),
-        summarize.VERB: partial(summarize.outline_part, overlay=overlay),
+        summarize.VERB: partial(summarize.summarize_part, overlay=overlay),
     }
     look: PartLook[Any] = PartLook(verb, works[verb])
     divisions: dict[int, Division] = {}
@@ -70,8 +70,10 @@ def _answer(look: PartLook[Any], division: Division, message: tuple[Any, ...], a
         return "error", describe(error)
 
 
-def _division(paths: Sequence[Path], known: dict[str, Outline | None] | None, overlay: Mapping[str, bytes]) -> Division:
-    names = ModuleOutlines(paths, Files(overlay)) if known is not None else None
+def _division(
+    paths: Sequence[Path], known: dict[str, ModuleSummary | None] | None, overlay: Mapping[str, bytes]
+) -> Division:
+    names = ProjectSummaries(paths, Files(overlay)) if known is not None else None
     if names is not None and known is not None:
         names.known.update(known)
     return Division(tuple(paths), (), names)

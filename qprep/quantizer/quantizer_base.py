@@ -13,7 +13,7 @@ from torch import nn
 from torch.optim import Optimizer
 
 from qprep.foundation.errors import QprepError
-from qprep.quantizer.backends.comparison import first_difference, output_difference, refused, steps_of, watched
+from qprep.quantizer.backends.comparison import difference_error, first_difference, output_difference, steps_of, watched
 from qprep.quantizer.backends.exporters.exporter_names import exporter
 from qprep.quantizer.backends.integer.integer_model import IntegerModel, to_integer
 from qprep.quantizer.backends.onnx.export import check_onnx, export_onnx
@@ -91,7 +91,7 @@ class Quantizer(PreparingQuantizer):
         name, difference = ("", found) if apart is None else apart
         if difference is not None:
             why = "its quantizer changes its own result when it is applied twice"
-            raise refused("the converted model to equal the prepared one in evaluation", name, difference, why)
+            raise difference_error("the converted model to equal the prepared one in evaluation", name, difference, why)
 
     def report(self, loader: Iterable[object], sensitivity: bool = True, watch: Watch = ignore) -> QuantizationReport:
         """Compare the float and the quantized model, layer by layer, on real data; see `QuantizationReport`.
@@ -192,7 +192,7 @@ class Quantizer(PreparingQuantizer):
                    file
         optimizer  an optimizer of the parameters of `model`. `load` adds the learned parameters, so that
                    `optimizer.load_state_dict` restores the state of the saved training
-        allow_unprepared  as in `prepare_model`: False refuses a model with operations that stay in float
+        allow_unprepared  as in `prepare_model`: False: operations that stay in float are an error
 
         Raises QprepError for a file of another kind or method, for another model, and if the constructor of the method
         has other arguments than when the file was saved.

@@ -8,6 +8,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from qprep.analysis.symbols.ast_utils import positional_parameters
+from qprep.analysis.symbols.definition_names import DefinitionName, plain_name
 from qprep.analysis.values.abstract_values import ClassRef
 from qprep.rewriting import imports, owners, plain_objects
 from qprep.rewriting.composed_edits import Piece
@@ -98,7 +99,7 @@ class Assembler:
                 elif declaration.unit.is_class:
                     grouped[declaration.unit, declaration.after].append(declaration)
                     if not plain_objects.is_plain(self.context, rewrite.unit):
-                        methods[declaration.unit].add(rewrite.function.rpartition(".")[2])
+                        methods[declaration.unit].add(DefinitionName.parse(rewrite.function).key)
         for unit, named in bodies.items():
             pieces[unit.module].append(self._body_piece(unit, named))
         for (unit, after), declarations in grouped.items():
@@ -202,7 +203,7 @@ class Assembler:
         declarations = [Declaration(d.unit, d.name, d.expression.replace(OWNER, "self")) for d in declarations]
         inner = [piece for rewrite in rewrites for piece in rewrite.pieces]
         decorator, _ = self._runtime(index, STANDS_FOR)
-        above = f"@{decorator}({unit.name.partition(':')[0]}){code.newline}" if dispatched else ""
+        above = f"@{decorator}({plain_name(unit.name)}){code.newline}" if dispatched else ""
         kept = moved_functions.kept_decorators(self.context, unit.module, node)
         text = moved_functions.as_class(
             code, node, self._owners.class_name(unit), base, declarations, inner, above, kept

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from qprep.analysis.facts import HelperCall, OpSite
 from qprep.analysis.symbols.ast_utils import positional_parameters
+from qprep.analysis.symbols.definition_names import DefinitionName
 from qprep.foundation.findings import Applicability, Rejection, RejectionCode
 from qprep.rewriting import fstrings, owners, plain_objects
 from qprep.rewriting.composed_edits import Piece, closing, opening, overlaps
@@ -42,25 +43,9 @@ class Attempts:
         self, site: PlannedSite, codemod: Callable[..., object], applicability: Applicability = Applicability.SAFE
     ) -> Rewrite | Rejection:
         """The rewrite of a site, with the doubts of its proof, or the reason why there is none."""
-        if (rejection := self._owners.rejection_of(site.unit)) is not None:
-            return replace(rejection, code=RejectionCode.CLASS_SHAPE)
-        code, index = self.context.code(site.place.module), self.context.project.index(site.place.module)
-        node = code.node(site.place) if code is not None else None
-        if code is None or index is None or node is None:
-            return Rejection(f"it is in {site.place.module}, outside the paths given", RejectionCode.OUTSIDE)
-        if plain_objects.is_plain(self.context, site.unit) and not isinstance(site, OpSite | HelperCall):
-            return Rejection(
-                f"`{site.unit.name}` is not an nn.Module, so it cannot hold a module", RejectionCode.CLASS_SHAPE
-            )
-        method = site.function.rpartition(".")[2]
-        if (rejection := owners.method_rejection(self.context, site.unit, method)) is not None:
-            return rejection
-        owner = self._owners.owner_name(code, node, site.unit)
-        if isinstance(owner, Rejection):
-            return owner
-        if (rejection := _unwritable(code, node)) is not None:
-            return rejection
-        scope = Scope(self.context, code, index, site.unit, self._owners.names(site.unit), owner, node)
+        scope = self._scope_of(site)
+        if isinstance(scope, Rejection):
+            return scope
         scope.applicability = applicability
         try:
             pieces = codemod(scope, _for_target(scope, site))
@@ -90,6 +75,28 @@ class Attempts:
             beside=beside,
             listings=frozenset(scope.listings),
         )
+
+    def _scope_of(self, site: PlannedSite) -> Scope | Rejection:
+        """The place of a rewrite, with its owner; or the reason why nothing can be written there."""
+        if (rejection := self._owners.rejection_of(site.unit)) is not None:
+            return replace(rejection, code=RejectionCode.CLASS_SHAPE)
+        code, index = self.context.code(site.place.module), self.context.project.index(site.place.module)
+        node = code.node(site.place) if code is not None else None
+        if code is None or index is None or node is None:
+            return Rejection(f"it is in {site.place.module}, outside the paths given", RejectionCode.OUTSIDE)
+        if plain_objects.is_plain(self.context, site.unit) and not isinstance(site, OpSite | HelperCall):
+            return Rejection(
+                f"`{site.unit.name}` is not an nn.Module, so it cannot hold a module", RejectionCode.CLASS_SHAPE
+            )
+        method = DefinitionName.parse(site.function).key
+        if (rejection := owners.method_rejection(self.context, site.unit, method)) is not None:
+            return rejection
+        owner = self._owners.owner_name(code, node, site.unit)
+        if isinstance(owner, Rejection):
+            return owner
+        if (rejection := _unwritable(code, node)) is not None:
+            return rejection
+        return Scope(self.context, code, index, site.unit, self._owners.names(site.unit), owner, node)
 
     def _lending(self, scope: Scope) -> tuple[list[Declaration], tuple[tuple[str, Piece], ...]]:
         """Declarations in modules that hold objects of a plain class, and the edits that pass new modules to them."""

@@ -81,7 +81,7 @@ class RewriteContext:
     def asked_names(self) -> frozenset[str]:
         """Names that some given file asks any object for: `hasattr(block, "relu")`."""
         if self._asked_names is None:
-            self._asked_names = self.around.asks.union(_asked_names(self.project))
+            self._asked_names = self.around.tested_names.union(_asked_names(self.project))
         return self._asked_names
 
     @property
@@ -159,8 +159,8 @@ def remembered(
 
 def _asked_names(project: Project) -> Iterator[str]:
     for name in project.given:
-        if (outline := project.outline(name)) is not None:
-            yield from outline.asks
+        if (summary := project.summary(name)) is not None:
+            yield from summary.tested_names
             continue
         text = project.text(name)
         index = project.index(name) if text is not None and may_ask_for_names(text) else None
@@ -170,7 +170,7 @@ def _asked_names(project: Project) -> Iterator[str]:
 
 def _writes_of(project: Project) -> Iterator[ExternalWrite]:
     for name in project.given:
-        if (outline := project.outline(name)) is not None:
-            yield from outline.writes
+        if (summary := project.summary(name)) is not None:
+            yield from summary.writes
         elif (index := project.index(name)) is not None:
             yield from external_writes(index)

@@ -7,6 +7,7 @@ from collections import defaultdict
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from qprep.analysis.symbols.ast_utils import dotted_root, last_name
 from qprep.analysis.values.abstract_values import FunctionRef
 from qprep.foundation.findings import Applicability, Rejection, RejectionCode
 from qprep.rewriting import callees
@@ -79,7 +80,7 @@ class FunctionCalls:
         if callee == scope.unit:
             return ()  # the module made of a function that calls itself runs its own forward there
         named = _named(scope, node, callee)
-        if named is None or not stable_binding.is_imported_once(scope.index, _root(named)):
+        if named is None or not stable_binding.is_imported_once(scope.index, last_name(dotted_root(named))):
             return Rejection(
                 "the function is called under a name that is unknown before the code runs", RejectionCode.RUN_ONLY
             )
@@ -194,13 +195,6 @@ def _dispatch(scope: Scope, node: ast.Call, call: HelperCall) -> tuple[Piece, ..
     separator = "" if code.text[first] == ")" else f",{gap}" if gap else ", "
     given = opening(first, f"{code.text[start:end]}{separator}", code.span(node)[1] - first)
     return (Piece(start, end, attribute), given)
-
-
-def _root(node: ast.expr) -> str:
-    """The name that a dotted name begins with."""
-    while isinstance(node, ast.Attribute):
-        node = node.value
-    return node.id if isinstance(node, ast.Name) else ""
 
 
 def _named(scope: Scope, node: ast.Call, callee: Unit) -> ast.expr | None:

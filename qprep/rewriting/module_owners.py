@@ -61,7 +61,7 @@ class ModuleOwners:
                     RejectionCode.CLASS_SHAPE,
                 )
         family = frozenset(self.context.family(unit))
-        for place, walk in sorted(self.context.facts.walks.items()):
+        for place, walk in sorted(self.context.facts.child_iterations.items()):
             if not self.context.may_change(place.module) and not (walk.classes and walk.classes.isdisjoint(family)):
                 where = f"{place.module}, outside the paths given, line {place.line},"
                 return Rejection(

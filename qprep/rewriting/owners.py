@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from qprep.analysis.effects.attribute_names import ANY_NAME
 from qprep.analysis.symbols.ast_utils import walk
+from qprep.analysis.symbols.definition_names import DefinitionName, plain_name
 from qprep.analysis.values.abstract_values import ClassRef, External
 from qprep.foundation.catalogue.module_attributes import NN_MODULE_ATTRIBUTES
 from qprep.foundation.findings import Rejection, RejectionCode
@@ -51,7 +52,7 @@ def rejection_of(context: RewriteContext, unit: Unit) -> Rejection | None:
         return Rejection(f"its class is defined in {unit.module}, outside the paths given", RejectionCode.CLASS_SHAPE)
     if not context.analysis.is_module(ref):
         return _mixin_rejection(context, unit)
-    if varied := next((name.partition(":")[0] for name in entry.methods if ":" in name), None):
+    if varied := next((plain_name(key) for key in entry.methods if plain_name(key) != key), None):
         return Rejection(f"`{unit.name}` defines `{varied}` conditionally", RejectionCode.CLASS_SHAPE)
     return (
         _torch_around(code.index, entry, unit)
@@ -136,7 +137,7 @@ def _runs(context: RewriteContext, child: ClassRef, unit: Unit, method: str) -> 
 def _is_base(node: ast.expr, unit: Unit) -> bool:
     if isinstance(node, ast.Call):
         return isinstance(node.func, ast.Name) and node.func.id == "super"
-    return ast.unparse(node).rpartition(".")[2] == unit.name.rpartition(".")[2]
+    return ast.unparse(node).rpartition(".")[2] == DefinitionName.parse(unit.name).key
 
 
 def _super_call(init: ast.FunctionDef) -> ast.Call | None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from qprep.analysis.places import Place
 from qprep.analysis.symbols.ast_utils import is_attribute_of
 from qprep.analysis.symbols.private_names import without_class
+from qprep.analysis.values.access_paths import AccessPath
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,6 +48,11 @@ class Reached:
         return not self.under and not self.is_loop
 
     @property
+    def path(self) -> AccessPath:
+        """The path from the object to the module."""
+        return AccessPath.of_expression(ast.parse(f"({self.attribute}{self.under})", mode="eval").body)
+
+    @property
     def name(self) -> str:
         """A base for the name of a new attribute."""
         return re.sub(r"\W+", "_", without_class(self.attribute) + self.under).strip("_")
@@ -58,13 +64,13 @@ def reached(scope: Scope, call: ModuleCall) -> Reached | None:
     func = node.func
     if isinstance(func, ast.Attribute) and func.attr == "forward" and isinstance(func.value, ast.Attribute):
         func = func.value
-    if (attribute := _own(scope, func)) is not None and attribute == call.path:
+    if (attribute := _own(scope, func)) is not None and attribute == str(call.path):
         return Reached(func, attribute)
-    handed_on = [arg for arg in node.args if call.path and _own(scope, arg) == call.path]
+    handed_on = [arg for arg in node.args if call.path and _own(scope, arg) == str(call.path)]
     if len(handed_on) == 1:
-        return Reached(handed_on[0], call.path)
-    if call.is_named and call.path.isidentifier() and not _is_parameter(scope.code, func):
-        return Reached(func, call.path)
+        return Reached(handed_on[0], call.path.root)
+    if call.is_named and call.path.is_attribute and not _is_parameter(scope.code, func):
+        return Reached(func, call.path.root)
     return _under(scope, func) or _by_index(scope, func) or _in_loop(scope, call, node)
 
 
@@ -150,11 +156,12 @@ def _is_unconditional(code: Code, node: ast.AST) -> bool:
 
 def _in_loop(scope: Scope, call: ModuleCall, node: ast.Call) -> Reached | None:
     """`for layer in self.layers: x = layer(x)`, where the loop only calls its variable."""
-    attribute = call.path.removesuffix("[*]")
+    container = call.path.container
     variables = [part.id for part in (node.func, *node.args) if isinstance(part, ast.Name)]
     function = scope.code.function(node)
-    if function is None or not attribute.isidentifier() or attribute == call.path:
+    if function is None or not (call.path.is_any_item and container.is_attribute):
         return None
+    attribute = container.root
     for loop, target, iterable in _loops_around(scope.code, node):
         bound = {part.id for part in ast.walk(target) if isinstance(part, ast.Name)}
         found = [part for part in ast.walk(iterable) if isinstance(part, ast.expr) and _own(scope, part) == attribute]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -23,6 +24,10 @@ REGULAR
 policies:
   - {pruner: {instance_name: fine, args: {mini_batch_pruning_frequency: 1}}, starting_epoch: 0, ending_epoch: 3}
 USE
+"""
+BY_GRADIENTS = """\
+pruners: {p: {class: GradientRankedFilterPruner, group_type: Filters, desired_sparsity: 0.5, weights: [3.weight]}}
+policies: [{pruner: {instance_name: p}, epochs: [1, 2]}]
 """
 LASSO = "regularizers:\n  l: {class: L1Regularizer, reg_regims: {0.weight: 0.05}}\n"
 USES_LASSO = "  - {regularizer: {instance_name: l}, starting_epoch: 0, ending_epoch: 3}\n"
@@ -78,15 +83,22 @@ class Fitter:
             self.callback.on_train_epoch_start(self, module)
             for number, (images, labels) in enumerate(data):
                 self.callback.on_train_batch_start(self, module, (images, labels), number)
-                loss = nn.functional.cross_entropy(module(images), labels) / self.accumulate_grad_batches
-                if number % self.accumulate_grad_batches == 0:
-                    optimizer.zero_grad()
-                self.callback.on_before_backward(self, module, loss)
-                loss.backward()  # type: ignore[no-untyped-call]
+                closure = partial(self._closure, module, optimizer, (images, labels), number)
                 if (number + 1) % self.accumulate_grad_batches == 0:
-                    optimizer.step()
-                self.callback.on_train_batch_end(self, module, loss, (images, labels), number)
+                    optimizer.step(closure)
+                else:
+                    closure()
+                self.callback.on_train_batch_end(self, module, None, (images, labels), number)
             self.callback.on_train_epoch_end(self, module)
+
+    def _closure(self, module: nn.Module, optimizer: torch.optim.Optimizer, batch: Batch, number: int) -> float:
+        """The loss and its gradients; Lightning passes it to the step."""
+        loss = nn.functional.cross_entropy(module(batch[0]), batch[1]) / self.accumulate_grad_batches
+        if number % self.accumulate_grad_batches == 0:
+            optimizer.zero_grad()
+        self.callback.on_before_backward(self, module, loss)
+        torch.autograd.backward(loss)
+        return float(loss.detach())
 
 
 @pytest.mark.parametrize("accumulate", [1, 4])
@@ -99,6 +111,18 @@ def test_lightnings_hooks_give_the_masks_of_the_plain_loop(schedule: Path, accum
     assert_equal(dict(scheduler.masks), dict(callback.scheduler.masks))
     assert_equal(dict(model.state_dict()), dict(other.state_dict()))
     assert callback.scheduler.step == 3 * 8 // accumulate
+
+
+@pytest.mark.parametrize("accumulate", [1, 4])
+def test_gradients_are_those_of_lightnings_closure(tmp_path: Path, accumulate: int) -> None:
+    path = tmp_path / "by_gradients.yaml"
+    path.write_text(BY_GRADIENTS)
+    data = batches(8)
+    _, scheduler = by_hand(path, accumulate, data)
+    other = seeded(plain_net)
+    callback = qprep.compression.Lightning(path)
+    Fitter(callback, accumulate).fit(other, sgd(other), data)
+    assert_equal(dict(scheduler.masks), dict(callback.scheduler.masks))
 
 
 @pytest.mark.parametrize("accumulate", [1, 4])

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import struct
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import torch
+from torch import nn
 
 from qprep.compression import (
     CompressionError,
@@ -25,7 +27,7 @@ from qprep.compression.logs.crc import crc32c, masked_crc32c
 from qprep.compression.logs.events import EventsWriter
 from qprep.compression.pruners.ranked import L1RankedStructureParameterPruner
 from qprep.compression.structure import macs
-from tests.compression.nets import EXAMPLE, Residual, plain_net, seeded, sgd, train
+from tests.compression.nets import EXAMPLE, Residual, batches, plain_net, seeded, sgd, train
 
 
 @pytest.fixture
@@ -198,6 +200,57 @@ def test_the_report_as_text_page_and_data(logged: tuple[Scheduler, Path], tmp_pa
     report.save(tmp_path / "report.json")
     data = json.loads((tmp_path / "report.json").read_text())
     assert data["rows"][1]["sparsity"] == 0.5
+
+
+def test_the_page_has_loss_components_and_the_schedule_over_time(tmp_path: Path) -> None:
+    model = seeded(plain_net)
+    scheduler = Scheduler(model, sgd(model))
+    pruner = SparsityLevelParameterPruner({"3.weight": 0.5})
+    scheduler.add_policy(PruningPolicy(pruner, name="half"), starting_epoch=0, ending_epoch=4, frequency=2)
+    regularizer = RegularizationPolicy(L1Regularizer({"0.weight": 0.1}), name="a<b")
+    scheduler.add_policy(regularizer, starting_epoch=1, ending_epoch=3)
+    scheduler.add_policy(PruningPolicy(SparsityLevelParameterPruner({"8.weight": 0.5}), name="steps"), steps=[3, 9])
+    seen: dict[int, list[tuple[float, float]]] = {}
+    for epoch in range(4):
+        scheduler.on_epoch_begin(epoch)
+        for images, labels in batches():
+            scheduler.on_minibatch_begin(epoch)
+            plain = nn.functional.cross_entropy(model(images), labels)
+            found = scheduler.before_backward_pass(epoch, loss=plain, return_loss_components=True)
+            added = sum(float(part.value.detach()) for part in found.loss_components)
+            seen.setdefault(epoch, []).append((float(found.overall_loss.detach()), added))
+            scheduler.on_minibatch_end(epoch)
+        scheduler.on_epoch_end(epoch)
+    report = scheduler.report()
+    report.to_html(tmp_path / "report.html")
+    page = (tmp_path / "report.html").read_text()
+    series: dict[str, list[tuple[float, float]]] = {}
+    for each in report.events:
+        if each.name.startswith("loss"):
+            series.setdefault(each.name, []).append((each.epoch, each.value))
+    means = {epoch: [sum(column) / len(rows) for column in zip(*rows, strict=True)] for epoch, rows in seen.items()}
+    assert [epoch for epoch, _ in series["loss/a<b"]] == [1, 2]
+    assert [value for _, value in series["loss"]] == pytest.approx([means[epoch][0] for epoch in range(4)])
+    assert [value for _, value in series["loss/a<b"]] == pytest.approx([means[epoch][1] for epoch in (1, 2)])
+    losses = page.split("<h2>Loss</h2>")[1].split("<h2>")[0]
+    drawn = dict(re.findall(r'points="([^"]*)"[^>]*><title>([^:]*):', losses))
+    assert {name: len(points.split()) for points, name in drawn.items()} == {"loss": 4, "loss/a&lt;b": 2}
+    assert f"<title>loss: {means[3][0]:.4g} at 3</title>" in losses
+    assert f"<title>loss/a&lt;b: {means[2][1]:.4g} at 2</title>" in losses
+    schedule = page.split("<h2>Schedule</h2>")[1].split("<h2>")[0]
+    assert re.findall(r"<title>(.*?)</title>", schedule) == [
+        *("half: 0 to 1", "half: 2 to 3", "a&lt;b: 1 to 3", "steps: 1 to 3"),
+    ]
+    widths = [float(each) for each in re.findall(r'class="bar"[^>]* width="([\d.]+)"', schedule)]
+    assert widths == pytest.approx([widths[0], widths[0], 2 * widths[0], 2 * widths[0]], abs=0.11)
+
+
+def test_a_schedule_that_never_ends_is_one_bar() -> None:
+    scheduler = Scheduler(seeded(plain_net))
+    policy = PruningPolicy(SparsityLevelParameterPruner({"3.weight": 0.5}))
+    scheduler.add_policy(policy, starting_epoch=0, ending_epoch=10**9, frequency=3)
+    assert scheduler.report().times[0][1] == ((0, 10**9),)
+    assert "<rect" in scheduler.report().fragment()
 
 
 def test_multiply_accumulates_before_and_after_and_what_stays(tmp_path: Path) -> None:

@@ -151,3 +151,33 @@ def test_an_average_of_the_weights_is_cut_by_the_record(tmp_path: Path) -> None:
         {name: each.shape for name, each in model.state_dict().items()},
     )
     assert torch.equal(average.module.state_dict()["8.weight"] == 0, model.state_dict()["8.weight"] == 0)
+
+
+def test_optimizers_may_step_within_the_backward_pass(tmp_path: Path) -> None:
+    model = seeded(plain_net)
+    optimizers = {each: SGD([each], lr=0.05) for each in model.parameters()}
+
+    def step(parameter: Tensor) -> None:
+        optimizers[parameter].step()
+        optimizers[parameter].zero_grad()
+
+    for each in model.parameters():
+        each.register_post_accumulate_grad_hook(step)
+    text = (
+        "pruners:\n  fine: {class: AutomatedGradualPruner, initial_sparsity: 0.1, final_sparsity: 0.5, "
+        "weights: [3.weight, 8.weight]}\n"
+        "policies:\n  - {pruner: {instance_name: fine}, starting_epoch: 0, ending_epoch: 3}\n"
+    )
+    scheduler = scheduled(tmp_path, text, model, optimizer=list(optimizers.values()))
+    before = model[0].weight.detach().clone()
+    for epoch in range(3):
+        scheduler.on_epoch_begin(epoch)
+        for images, labels in batches():
+            scheduler.on_minibatch_begin(epoch)
+            scheduler.backward(nn.functional.cross_entropy(model(images), labels))
+            for name, mask in scheduler.masks:
+                assert not scheduler.masks.names.named(name)[~mask].any()
+            scheduler.on_minibatch_end(epoch)
+        scheduler.on_epoch_end(epoch)
+    assert scheduler.sparsities()["8.weight"] == scheduler.sparsities()["3.weight"] == 0.5
+    assert not torch.equal(before, model[0].weight)

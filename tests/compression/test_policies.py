@@ -189,6 +189,23 @@ def test_distillation_is_hintons_loss() -> None:
         scheduler.before_backward_pass(0, loss=loss)
 
 
+def test_a_look_at_the_model_before_the_loss_is_not_distilled() -> None:
+    model, teacher = seeded(plain_net), seeded(plain_net, 3)
+    scheduler = Scheduler(model, sgd(model), teacher=teacher)
+    scheduler.add_policy(KnowledgeDistillation(1.0, 1.0, 0.0), epochs=[0])
+    images, _ = batches(1)[0]
+    scheduler.on_epoch_begin(0)
+    scheduler.on_minibatch_begin(0)
+    output = model(images)
+    with torch.no_grad():
+        model(images + 1)
+    found = scheduler.before_backward_pass(0, loss=output.sum())
+    target = torch.log_softmax(teacher.eval()(images), -1)
+    expected = nn.functional.kl_div(output.log_softmax(-1), target, reduction="batchmean", log_target=True)
+    assert torch.isclose(found, expected)
+    assert found.requires_grad
+
+
 @pytest.mark.parametrize(
     ("make", "sentence"),
     [
@@ -196,6 +213,10 @@ def test_distillation_is_hintons_loss() -> None:
         (
             lambda m: Scheduler(m, teacher=m).add_policy(KnowledgeDistillation(), epochs=[0]),
             "found the model in training",
+        ),
+        (
+            lambda m: Scheduler(m, teacher=nn.Sequential(m[0])).add_policy(KnowledgeDistillation(), epochs=[0]),
+            "expected a teacher with parameters of its own, found 0.weight of the model in training",
         ),
         (lambda m: KnowledgeDistillation(temperature=0), "expected temperature above 0, found 0"),
         (lambda m: KnowledgeDistillation(teacher=0.5), "expected teacher: 0"),

@@ -249,7 +249,7 @@ def test_numbers_in_scientific_form_are_numbers(tmp_path: Path) -> None:
         (
             "{instance_name: fine}",
             "{instance_name: fine, args: {mask_gradients: true}}",
-            "8: policies[0].pruner.args: expect",
+            "8: policies[0].pruner.args.mask_gradients: expect",
         ),
         ("  fine:\n", "  fine: *here\n", "2: "),
         (
@@ -277,10 +277,16 @@ def test_numbers_in_scientific_form_are_numbers(tmp_path: Path) -> None:
         (
             "{instance_name: fine}",
             "{instance_name: fine, args: {rewind: 9}}",
-            "2: pruners.fine: expected rewind from 0 to 3, found 9",
+            "8: policies[0].pruner.args.rewind: expected rewind from 0 to 3, found 9",
         ),
         ("[3.weight]", "[3.wei\0ght]", "6: expected YAML, found the character 0"),
         ("0.5\n", "50%\n", "5: pruners.fine.final_sparsity: expected a number, found '50%'"),
+        (
+            "[3.weight]",
+            "!!python/object/apply:os.system [3.weight]",
+            "6: expected plain values, found a sequence with the tag !!python/object/apply:os.system",
+        ),
+        ("  fine:\n", "  fine: !!python/object:a.B\n", "2: expected plain values, found a mapping with the tag !!py"),
         ("[3.weight]", "[[3.weight]]", "6: pruners.fine.weights: expected text or a list, each text, found"),
     ],
 )
@@ -590,3 +596,18 @@ def test_errors_during_the_training_have_file_line_and_key(tmp_path: Path) -> No
     scheduler.on_epoch_end(0)
     with pytest.raises(ScheduleError, match=r"schedule.yaml:6: pruners.p.weights: expected data for 3.weight"):
         scheduler.on_epoch_begin(1)
+
+
+def test_a_tuple_of_python_is_a_list(tmp_path: Path) -> None:
+    text = SMALL.replace("[3.weight]", "!!python/tuple [3.weight]")
+    assert text != SMALL
+    scheduled(tmp_path, text, seeded(plain_net))
+
+
+def test_arguments_of_an_extensions_policy_have_their_key(tmp_path: Path) -> None:
+    text = (
+        "extensions:\n  t: {class: FilterRemover}\n"
+        "policies:\n  - extension: {instance_name: t, args: {deep: 1}}\n    epochs: [1]\n"
+    )
+    with pytest.raises(ScheduleError, match=r":4: policies\[0\].extension.args.deep: expected no arguments of ext"):
+        scheduled(tmp_path, text, seeded(plain_net))

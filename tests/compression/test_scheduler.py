@@ -25,6 +25,7 @@ from qprep.compression import (
     StructurePruner,
     ThinningPolicy,
 )
+from qprep.compression.pruners.ranked import GradientRankedFilterPruner
 from qprep.compression.training import Training
 from qprep.compression.windows import TrainingClock, Window, window
 from tests.compression.nets import batches, plain_net, scheduled, seeded, sgd, train
@@ -182,6 +183,29 @@ def test_what_is_masked_in_forward_only_comes_back_before_the_step() -> None:
     assert not torch.equal(weight.detach()[mask], before[mask])
     scheduler.on_minibatch_end(0)
     assert bool(weight.all())
+
+
+def test_a_checkpoint_within_a_minibatch_has_the_values_of_the_copies(tmp_path: Path) -> None:
+    model = seeded(plain_net)
+    before = model[3].weight.detach().clone()
+    scheduler = Scheduler(model, sgd(model))
+    policy = half(mask_on_forward_only=True, use_double_copies=True)
+    scheduler.add_policy(policy, epochs=[0])
+    scheduler.on_epoch_begin(0)
+    scheduler.on_minibatch_begin(0)
+    masked = model[3].weight.detach().clone()
+    scheduler.save(tmp_path / "last.pt")
+    assert torch.equal(torch.load(tmp_path / "last.pt", weights_only=True)["model"]["3.weight"], before)
+    assert torch.equal(model[3].weight, masked)
+    assert not torch.equal(masked, before)
+
+
+def test_lazy_modules_need_a_run_before() -> None:
+    model = nn.Sequential(nn.Conv2d(1, 4, 3), nn.Flatten(), nn.LazyLinear(4))
+    with pytest.raises(CompressionError, match="found 2.weight of a lazy module: run the model on a batch before"):
+        Scheduler(model)
+    model(torch.zeros(1, 1, 6, 6))
+    Scheduler(model)
 
 
 def test_kept_masks_hold_after_the_last_epoch() -> None:
@@ -461,3 +485,62 @@ def test_thinning_compiles_once_more() -> None:
     assert frames[2] == frames[1] + frames[0]
     assert frames[4] == frames[2]
     assert model[0].weight.shape[0] == 4
+
+
+def test_what_is_loaded_between_epochs_is_masked() -> None:
+    model = seeded(plain_net)
+    dense = {name: each.clone() for name, each in model.state_dict().items()}
+    scheduler = Scheduler(model, sgd(model))
+    scheduler.add_policy(half(), epochs=[0])
+    train(scheduler, range(1))
+    model.load_state_dict(dense)
+    scheduler.on_epoch_begin(1)
+    assert scheduler.sparsities()["3.weight"] == 0.5
+
+
+@pytest.mark.parametrize("trained", [False, True])
+def test_a_parameter_that_was_replaced_is_an_error(trained: bool) -> None:
+    model = seeded(plain_net)
+    scheduler = Scheduler(model, sgd(model))
+    scheduler.add_policy(half(), epochs=[0])
+    train(scheduler, range(int(trained)))
+    model.load_state_dict({name: each.clone() for name, each in model.state_dict().items()}, assign=True)
+    with pytest.raises(CompressionError, match=r"expected the parameter 3.weight that the scheduler was given"):
+        scheduler.on_epoch_begin(int(trained))
+
+
+def test_a_layer_that_no_policy_is_about_may_be_replaced() -> None:
+    model = seeded(plain_net)
+    scheduler = Scheduler(model, sgd(model))
+    scheduler.add_policy(half(), epochs=[0])
+    train(scheduler, range(1))
+    model[8] = nn.Linear(8, 6)
+    scheduler.on_epoch_begin(1)
+    with torch.no_grad():
+        model[8].weight.zero_()
+    assert scheduler.sparsities()["8.weight"] == 1.0
+
+
+@pytest.mark.parametrize("forward_only", [False, True])
+def test_sparse_gradients_are_collected_and_masked(forward_only: bool) -> None:
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.EmbeddingBag(10, 4, sparse=True, mode="sum"), nn.Linear(4, 3))
+    weight: Tensor = model[0].weight  # type: ignore[assignment]
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    scheduler = Scheduler(model, optimizer)
+    pruner = GradientRankedFilterPruner("inputs", 0.5, ["0.weight"])
+    policy = PruningPolicy(pruner, mask_on_forward_only=forward_only, mask_gradients=forward_only)
+    scheduler.add_policy(policy, epochs=[1])
+    for epoch in range(2):
+        scheduler.on_epoch_begin(epoch)
+        for _ in range(3):
+            scheduler.on_minibatch_begin(epoch)
+            optimizer.zero_grad()
+            torch.autograd.backward(model(torch.tensor([[0, 1], [1, 2]])).square().sum())
+            optimizer.step()
+            scheduler.on_minibatch_end(epoch)
+        scheduler.on_epoch_end(epoch)
+    mask = scheduler.masks["0.weight"]
+    assert mask is not None
+    assert int(mask.all(0).sum()) == 2
+    assert bool((weight[~mask] == 0).all())

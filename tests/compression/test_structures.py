@@ -10,11 +10,15 @@ from torch import Tensor, nn
 
 from qprep.compression import (
     CompressionError,
+    GroupLassoRegularizer,
+    NMPruner,
     Pruner,
     PruningPolicy,
+    RegularizationPolicy,
     Scheduler,
     StructurePruner,
     ThinningPolicy,
+    sensitivity,
 )
 from qprep.compression.pruners import ranked
 from qprep.compression.pruners.layouts import layout_of
@@ -494,3 +498,130 @@ def test_every_ranking_has_a_gradual_form_of_its_own_scores() -> None:
         assert gradual is not None, name
         assert issubclass(gradual, each)
         assert issubclass(gradual, Gradual)
+
+
+class Upsampling(nn.Module):
+    """A transposed convolution with BatchNorm between two others."""
+
+    def __init__(self, groups: int = 1) -> None:
+        super().__init__()
+        self.stem, self.up = nn.Conv2d(1, 8, 3, padding=1), nn.ConvTranspose2d(8, 6, 2, stride=2, groups=groups)
+        self.norm, self.end = nn.BatchNorm2d(6), nn.Conv2d(6, 4, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, 1, H, W) to (B, 4)."""
+        y = self.norm(self.up(self.stem(x).relu())).relu()
+        return self.end(y).mean((2, 3))  # type: ignore[no-any-return]
+
+
+@pytest.mark.parametrize(("group", "dim"), [("Filters", 1), ("Channels", 0)])
+@pytest.mark.parametrize("with_example", [False, True])
+def test_filters_of_a_transposed_convolution_are_what_it_computes(group: str, dim: int, with_example: bool) -> None:
+    model = seeded(Upsampling)
+    weight = model.up.weight.detach().clone()
+    settings = {"example_inputs": (EXAMPLE,)} if with_example else {}
+    scheduler = pruned(model, L1(group, 0.5, ["up.weight"]), **settings)
+    size = weight.abs().movedim(dim, 0).flatten(1).sum(1)
+    expected = size.argsort()[len(size) // 2 :].sort().values
+    mask = scheduler.masks["up.weight"]
+    assert mask is not None
+    assert torch.equal(mask.movedim(dim, 0).flatten(1).all(1).nonzero().flatten(), expected)
+    assert int(mask.sum()) == mask.numel() // 2
+
+
+@pytest.mark.parametrize("groups", [1, 2])
+def test_filters_of_a_transposed_convolution_are_removed(groups: int) -> None:
+    model = seeded(lambda: Upsampling(groups))
+    scheduler = Scheduler(model, sgd(model), example_inputs=(EXAMPLE,))
+    scheduler.add_policy(PruningPolicy(L1("Filters", 0.5, ["up.weight"])), epochs=[0])
+    scheduler.add_policy(ThinningPolicy(), epochs=[1])
+    train(scheduler, range(1))
+    model.eval()
+    before = model(EXAMPLE)
+    scheduler.on_epoch_begin(1)
+    scheduler.on_minibatch_begin(1)
+    assert model.norm.weight.shape == ((3,) if groups == 1 else (4,))
+    assert torch.allclose(before, model(EXAMPLE), atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", [GroupLassoRegularizer, StructureParameterPruner])
+def test_groups_of_a_transposed_convolution_are_its_filters(kind: type) -> None:
+    model = seeded(Upsampling)
+    with torch.no_grad():
+        model.up.weight[:, :2] = 0
+    if kind is GroupLassoRegularizer:
+        regularizer = GroupLassoRegularizer({"up.weight": [0.5, "Filters"]})
+        scheduler = Scheduler(model, sgd(model))
+        scheduler.add_policy(RegularizationPolicy(regularizer), epochs=[0])
+        norms = model.up.weight.detach().transpose(0, 1).flatten(1).norm(dim=1)
+        assert torch.isclose(regularizer.penalty(model.up.weight), 0.5 * norms.sum())
+        return
+    scheduler = pruned(model, StructureParameterPruner({"up.weight": [1e-9, "Filters"]}, "Max"))
+    mask = scheduler.masks["up.weight"]
+    assert mask is not None
+    assert mask.transpose(0, 1).flatten(1).any(1).tolist() == [False] * 2 + [True] * 4
+
+
+def test_patterns_of_a_transposed_convolution_are_along_its_inputs() -> None:
+    model = seeded(Upsampling)
+    scheduler = pruned(model, NMPruner("2:4", ["up.weight"]))
+    mask = scheduler.masks["up.weight"]
+    assert mask is not None
+    assert mask.shape == model.up.weight.shape
+    assert bool((mask.reshape(2, 4, -1).sum(1) == 2).all())
+
+
+def test_a_batchnorm_is_folded_into_filters_of_a_transposed_convolution() -> None:
+    model = seeded(Upsampling)
+    with torch.no_grad():
+        model.norm.weight.copy_(torch.tensor([1e-3, 1.0, 1e-3, 1.0, 1e-3, 1.0]))
+    scheduler = Scheduler(model, sgd(model), example_inputs=(EXAMPLE,))
+    policy = PruningPolicy(L1("Filters", 0.5, ["up.weight"]), fold_batchnorm=True)
+    scheduler.add_policy(policy, epochs=[0])
+    scheduler.on_epoch_begin(0)
+    mask = scheduler.masks["up.weight"]
+    assert mask is not None
+    assert mask.transpose(0, 1).flatten(1).all(1).tolist() == [False, True] * 3
+
+
+class Keyword(nn.Module):
+    """Takes its images by keyword, and a factor by position or by keyword."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.net = plain_net()
+
+    def forward(self, factor: Tensor, *, images: Tensor) -> dict[str, Tensor]:
+        """(B, 1, H, W) to (B, 4)."""
+        return {"logits": self.net(images) * factor}
+
+
+@pytest.mark.parametrize("given", ["keywords", "first run"])
+def test_channels_of_models_that_take_keywords_are_masked_and_removed(given: str) -> None:
+    model = seeded(Keyword)
+    factor = torch.tensor(2.0)
+    example = {"factor": factor, "images": EXAMPLE}
+    settings = {"example_inputs": example} if given == "keywords" else {}
+    scheduler = Scheduler(model, sgd(model), **settings)  # type: ignore[arg-type]
+    scheduler.add_policy(PruningPolicy(L1("Filters", 0.5, ["net.0.weight"])), epochs=[1])
+    scheduler.add_policy(ThinningPolicy(), epochs=[2])
+    for epoch in range(3):
+        scheduler.on_epoch_begin(epoch)
+        scheduler.on_minibatch_begin(epoch)
+        scheduler.backward(model(factor, images=EXAMPLE)["logits"].square().mean())
+        scheduler.on_minibatch_end(epoch)
+        scheduler.on_epoch_end(epoch)
+    assert model.net[0].weight.shape[0] == model.net[1].weight.shape[0] == 4
+    assert scheduler.report().frozen
+
+
+def test_sensitivity_takes_filters_of_a_transposed_convolution() -> None:
+    model = seeded(Upsampling)
+    seen: list[Tensor] = []
+
+    def evaluate(given: nn.Module) -> float:
+        seen.append(given.get_parameter("up.weight").detach().transpose(0, 1).flatten(1).any(1))
+        return 1.0
+
+    sensitivity(model, evaluate, unit="filter", levels=[0.5], weights=["up.weight"])
+    assert int(seen[-1].sum()) == 3

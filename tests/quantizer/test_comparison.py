@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -157,6 +158,40 @@ def test_integers_that_differ_are_refused(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(integer_model, "_on_grid", doubled)
     with pytest.raises(QprepError, match=r"expected the integers to equal the simulation .* at 1: "):
         made.to_integer()
+
+
+class Scaled(nn.Module):
+    """Its result is computed behind the last slot."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.fc = nn.Linear(8, 4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.fc(x) * 3  # type: ignore[no-any-return]
+
+
+def test_results_that_differ_behind_the_last_slot_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    from qprep.quantizer.backends.integer import integer_elementwise
+
+    made = PostTrainingQuantizer(Scaled())
+    made.prepare_model(data(), allow_unprepared=True)
+    made.calibrate([data()])
+    right = integer_elementwise.times
+    made.to_integer()
+    monkeypatch.setattr(integer_elementwise, "times", lambda tensor, factor: right(tensor, factor * 2))
+    with pytest.raises(QprepError, match=r"expected the integer model to equal the simulation .* the model's output: "):
+        made.to_integer()
+
+
+def test_large_results_are_compared_and_masked_ones_are_not() -> None:
+    from qprep.quantizer.backends.integer.integer_model import _unmasked
+
+    right, found = torch.tensor([-math.inf, -1e9, 1e6, -1e9]), torch.tensor([-1e8, -3e7, 2e6, 0.0])
+    expected = torch.tensor([0.0, 0.0, 1e6, -1e9]), torch.tensor([0.0, 0.0, 2e6, 0.0])
+    for each, other in zip(_unmasked(right, found), expected, strict=True):
+        assert torch.equal(each, other)
 
 
 def test_what_a_difference_is() -> None:

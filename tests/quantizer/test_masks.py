@@ -185,3 +185,90 @@ def test_infinity_that_no_mask_writes_is_an_error() -> None:
     quantizer.prepare_model(x)
     with pytest.raises(QprepError, match="NaN or infinity"):
         quantizer.calibrate([torch.full_like(x, math.inf)])
+
+
+WRITTEN = ("fill", "where", "add")
+
+
+class Written(nn.Module):
+    """Attention weights times values, with the mask in the model's own code.
+
+    way     how it is masked, and what the scores are multiplied by before: the bits and the scale of their sums
+    number  what masks
+    """
+
+    additive: Tensor
+
+    def __init__(self, way: str, number: float) -> None:
+        super().__init__()
+        self.way, self.number = way, number
+        self.query, self.key, self.value = (nn.Linear(8, 8) for _ in range(3))
+        self.score, self.mix, self.softmax = MatMul(), MatMul(), nn.Softmax(-1)
+        self.register_buffer("additive", torch.zeros(LENGTH, LENGTH).masked_fill(CAUSAL, number))
+
+    def forward(self, x: Tensor) -> Tensor:
+        query, key, value = self.query(x), self.key(x), self.value(x)
+        scores = query @ key.transpose(-2, -1) if "wide" in self.way else self.score(query, key.transpose(-2, -1))
+        scores = scores * 1e-9 if "tiny" in self.way else scores
+        if "fill" in self.way:
+            scores = scores.masked_fill(CAUSAL, self.number)
+        elif "where" in self.way:
+            scores = torch.where(CAUSAL, self.number, scores)
+        else:
+            scores = scores + self.additive
+        return scores if "scores" in self.way else self.mix(self.softmax(scores), value)  # type: ignore[no-any-return]
+
+
+def written(model: nn.Module, x: Tensor, bits: int) -> PostTrainingQuantizer:
+    quantizer = PostTrainingQuantizer(model, bits, 8)
+    quantizer.prepare_model(x, allow_unprepared=True)
+    quantizer.calibrate([x])
+    return quantizer
+
+
+@pytest.mark.parametrize("bits", [8, 16])
+@pytest.mark.parametrize("number", [-math.inf, -1e9, torch.finfo().min])
+@pytest.mark.parametrize(
+    "way", ["fill", "where", "add", "wide fill", "wide where", "wide add", "tiny fill", "tiny add"]
+)
+def test_masks_in_a_models_own_code(way: str, number: float, bits: int) -> None:
+    torch.manual_seed(0)
+    model, x = Written(way, number).eval(), 2 * image(4, LENGTH, 8)
+    quantizer = written(model, x, bits)
+    converted = quantizer.convert()
+    assert snr(model(x), converted(x)) > 30
+    assert snr(converted(x), quantizer.to_integer()(x)) > 50
+
+
+class OnePiece(nn.Module):
+    """torch's attention, whose sums have more than 31 bits if its inputs have 16."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__()
+        self.settings = settings
+        self.query, self.key, self.value = (nn.Linear(8, 8) for _ in range(3))
+
+    def forward(self, x: Tensor) -> Tensor:
+        attend = nn.functional.scaled_dot_product_attention
+        return attend(self.query(x), self.key(x), self.value(x), **self.settings)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{"is_causal": True}, {"attn_mask": ~CAUSAL}, {"attn_mask": torch.zeros(LENGTH, LENGTH).masked_fill(CAUSAL, -1e9)}],
+)
+def test_attention_of_sixteen_bits(settings: dict[str, Any]) -> None:
+    torch.manual_seed(0)
+    model, x = OnePiece(**settings).eval(), 2 * image(4, LENGTH, 8)
+    quantizer = written(model, x, 16)
+    assert snr(quantizer.convert()(x), quantizer.to_integer()(x)) > 50
+
+
+@pytest.mark.parametrize("number", [-math.inf, -1e9])
+def test_masked_scores_as_results(number: float) -> None:
+    torch.manual_seed(0)
+    model, x = Written("fill scores", number).eval(), 2 * image(4, LENGTH, 8)
+    quantizer = written(model, x, 8)
+    expected, found = quantizer.convert()(x), quantizer.to_integer()(x)
+    assert snr(expected[:, ~CAUSAL], found[:, ~CAUSAL]) > 50
+    assert bool((found[:, CAUSAL] < -1e6).all())

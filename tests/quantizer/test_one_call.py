@@ -37,6 +37,26 @@ def test_a_method_has_its_own_settings() -> None:
     assert isinstance(made, AdaRoundQuantizer)
 
 
+@pytest.mark.parametrize("method", ["ptq", "dynamic"])
+def test_biases_are_corrected_on_the_same_data(method: str) -> None:
+    data = [each.abs() for each in DATA]  # the mean error of a weight counts where its inputs have a mean
+
+    def shift(**settings: bool) -> float:
+        converted = qprep.quantize(mlp(), batches(), method=method, bits_weights=3, **settings).convert()
+        return float(torch.cat([converted(each) - mlp()(each) for each in data]).mean(0).norm().detach())
+
+    def batches() -> Iterator[Tensor]:
+        yield from data
+
+    assert shift(correct_biases=True) < 0.5 * shift()
+
+
+@pytest.mark.parametrize("method", ["gptq", "awq"])
+def test_methods_that_compensate_correct_no_biases(method: str) -> None:
+    with pytest.raises(qprep.QprepError, match=f"rounds to nearest for correct_biases, found {method}"):
+        qprep.quantize(mlp(), DATA, method=method, correct_biases=True)
+
+
 def test_what_is_wrong_is_an_error() -> None:
     with pytest.raises(qprep.QprepError, match="expected one of adaround, .*found 'adaruond'"):
         qprep.quantize(mlp(), DATA, method="adaruond")

@@ -444,6 +444,6 @@ def test_a_file_that_onnx_runtime_refuses_is_not_written(tmp_path: Path, monkeyp
         raise RuntimeError("ranks differ")
 
     monkeypatch.setattr(onnxruntime, "InferenceSession", refuses)
-    with pytest.raises(QprepError, match="ONNX Runtime takes, found one that it refuses: ranks differ"):
+    with pytest.raises(QprepError, match="ONNX Runtime takes, found one that it rejects: ranks differ"):
         calibrated(mlp(), torch.randn(4, 8)).export_onnx(tmp_path / "model.onnx")
     assert not (tmp_path / "model.onnx").exists()

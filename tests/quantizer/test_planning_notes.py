@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrizations, spectral_norm, weight_norm
 
 from qprep.quantizer import LSQQuantizer, PostTrainingQuantizer
+from qprep.quantizer.layers import QuantLinear
 from qprep.runtime_modules import Concat, MatMul
 from tests.quantizer.models import TiedDecoder, snr
 
@@ -160,7 +161,7 @@ def test_overrides_behind_wider_ones_are_noted() -> None:
 @pytest.mark.parametrize(
     "overrides",
     [
-        {"0": {"bits_activations": 4}},
+        {"5": {"bits_activations": 4}},
         {"2": {"bits_activations": 4, "bits_weights": None}},
         {"0": {"bits_bias": 16, "bits_weights": 4}},
         {"5.weight": {"bits_weights": 4}},
@@ -183,3 +184,21 @@ def test_methods_that_learn_ranges_say_that_they_read_no_estimator(where: str) -
     calibrated = PostTrainingQuantizer(nn.Sequential(nn.Linear(8, 4), nn.ReLU()), **settings)
     calibrated.prepare_model(torch.randn(4, 8))
     assert calibrated.notes == []
+
+
+@pytest.mark.parametrize("way", ["override", "own format"])
+def test_a_format_that_the_activation_behind_decides_is_noted(way: str) -> None:
+    first = QuantLinear(8, 8, bits_activations=4) if way == "own format" else nn.Linear(8, 8)
+    overrides = {"0": {"bits_activations": 4}} if way == "override" else {}
+    quantizer = PostTrainingQuantizer(nn.Sequential(first, nn.ReLU(), nn.Linear(8, 4)).eval(), overrides=overrides)
+    quantizer.prepare_model(torch.randn(2, 8))
+    found = "0: its output is quantized behind 1, to 8 bits, not to 4: set bits_activations of 1"
+    assert found in quantizer.notes
+
+
+@pytest.mark.parametrize("overrides", [{"0|1": {"bits_activations": 4}}, {"0": {"bits_activations": None}}, {}])
+def test_formats_that_agree_are_not_noted(overrides: dict[str, Any]) -> None:
+    model = nn.Sequential(nn.Linear(8, 8), nn.ReLU(), nn.Linear(8, 4)).eval()
+    quantizer = PostTrainingQuantizer(model, overrides=overrides)
+    quantizer.prepare_model(torch.randn(2, 8))
+    assert not any("quantized behind" in note for note in quantizer.notes)

@@ -27,11 +27,13 @@ def data(seed: int = 4) -> Tensor:
     return torch.randn(64, 8, generator=torch.Generator().manual_seed(seed))
 
 
-def prepared(method: type[TrainingQuantizer], **settings: Any) -> tuple[TrainingQuantizer, torch.optim.Optimizer]:
+def prepared(
+    method: type[TrainingQuantizer], rows: int = 4, **settings: Any
+) -> tuple[TrainingQuantizer, torch.optim.Optimizer]:
     model = mlp()
     optimizer = torch.optim.SGD(model.parameters(), 0.05)
     quantizer = method(model, optimizer, 2, 2, **settings)
-    quantizer.prepare_model(data()[:4])
+    quantizer.prepare_model(data()[:rows])
     quantizer.model.train()
     return quantizer, optimizer
 
@@ -83,6 +85,22 @@ def test_an_average_by_a_loop_over_the_state_dict(method: type[TrainingQuantizer
         for mine, its in zip(average.state_dict().values(), quantizer.model.state_dict().values(), strict=True):
             mine.copy_(0.9 * mine + 0.1 * its)
     assert set(levels(average).values()) <= {1, 2, 3, 4}
+
+
+@pytest.mark.parametrize("method", TRAINING_METHODS)
+def test_a_slow_average_has_ranges_from_the_start(method: type[TrainingQuantizer]) -> None:
+    """Usual averages hardly move in the first steps: what the example inputs gave has to be a range by itself."""
+    quantizer, optimizer = prepared(method, rows=64)
+    average = copy.deepcopy(quantizer.model)
+    for seed in range(3):
+        step(quantizer.model, optimizer, seed)
+        for mine, its in zip(average.state_dict().values(), quantizer.model.state_dict().values(), strict=True):
+            mine.copy_(0.999 * mine + 0.001 * its if mine.is_floating_point() else its)
+    pairs = zip(average.modules(), quantizer.model.modules(), strict=True)
+    slots = [(mine, its) for mine, its in pairs if isinstance(its, TensorQuantizer) and "weight" not in its.name]
+    ratios = [float((mine.grid.scale / its.grid.scale).max()) for mine, its in slots]
+    assert ratios
+    assert 0.4 < min(ratios) <= max(ratios) < 2.5
 
 
 @pytest.mark.parametrize("method", TRAINING_METHODS)

@@ -218,3 +218,42 @@ def test_a_scheduler_made_before_the_quantizer_reaches_what_it_learns(make: Any)
     assert first["lr"] == learned["lr"]
     assert (first["weight_decay"], learned["weight_decay"]) == (0.1, 0.0)
     assert any("make it after prepare_model" in note for note in quantizer.notes)
+
+
+class InPlace(nn.Module):
+    """Changes the output of a layer in place, by an operation or a module."""
+
+    def __init__(self, way: str) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.way = way
+        self.first, self.relu, self.second = nn.Conv2d(3, 8, 3), nn.ReLU(inplace=True), nn.Conv2d(8, 4, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.first(x)
+        if self.way == "add":
+            y += 1
+        elif self.way == "multiply":
+            y.mul_(2)
+        elif self.way == "function":
+            nn.functional.relu_(y)
+        elif self.way == "index":
+            y[:, 0] = 0
+        elif self.way == "module":
+            return self.second(self.relu(y)) + y.mean()  # type: ignore[no-any-return]
+        y = self.second(y)
+        y *= 2
+        return y  # type: ignore[no-any-return]
+
+
+@pytest.mark.parametrize("way", ["add", "multiply", "function", "index", "module", "result"])
+@pytest.mark.parametrize("method", TRAINING_METHODS)
+def test_models_that_change_tensors_in_place(method: type[TrainingQuantizer], way: str) -> None:
+    x, _ = batch()
+    model = InPlace(way)
+    quantizer = method(model, torch.optim.SGD(model.parameters(), 0.01))
+    quantizer.prepare_model(x, allow_unprepared=True)
+    model.train()
+    for _ in range(2):
+        model(x).square().mean().backward()
+    assert all(each.grad is not None and bool(each.grad.isfinite().all()) for each in model.parameters())

@@ -12,7 +12,9 @@ from qprep.analysis.interpreter.expressions import evaluate
 from qprep.analysis.places import Unit
 from qprep.analysis.symbols.ast_utils import positional_parameters, walk
 from qprep.analysis.symbols.parameter_names import PARAMETER_NAMES
-from qprep.analysis.values.abstract_values import PARAMETER, ClassRef, Module, NameScope, modules_of
+from qprep.analysis.values.abstract_values import PARAMETER, ClassRef, Module, modules_of
+from qprep.analysis.values.access_paths import SELF
+from qprep.analysis.values.closure_values import NameScope
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -39,7 +41,7 @@ def find_tied(analysis: Analysis, names: Iterable[str]) -> None:
 
 def _find_in(analysis: Analysis, index: FileIndex, cls: ClassRef, method: ast.FunctionDef) -> None:
     owner, unit = positional_parameters(method)[0].arg, Unit(cls.module, cls.name, True)
-    bound = Module(cls, "")
+    bound = Module(cls, SELF)
     frame = Frame(index, unit, f"{cls.name}.{method.name}", bound, cls, NameScope({owner: bound}), False)
     for holder, name, value in _second_names(method):
         if _root(holder) != owner or _root(value) != owner or not isinstance(value, ast.Attribute):

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import ast
-import re
 from typing import TYPE_CHECKING
 
 from qprep.analysis.facts import UnregisteredLayers
-from qprep.analysis.symbols.ast_utils import is_attribute_of, last_name, positional_parameters, walk
+from qprep.analysis.symbols.ast_utils import argument_values, is_attribute_of, last_name, positional_parameters, walk
 from qprep.analysis.values.abstract_values import (
     ClassRef,
     External,
@@ -30,9 +29,9 @@ _GROWING = frozenset(("append", "extend", "insert", "update", "setdefault"))
 def find_unregistered(analysis: Analysis) -> None:
     """Add to the facts where an attribute gets its layers, if a forward runs them and nothing registers them."""
     for call in list(analysis.facts.calls.values()):
-        attribute = re.split(r"[.\[]", call.path, maxsplit=1)[0]
+        attribute = call.path.root
         ref = ClassRef(call.unit.module, call.unit.name)
-        if not call.unit.is_class or analysis.project.class_outline(ref) is None:
+        if not call.unit.is_class or analysis.project.class_summary(ref) is None:
             continue
         entry = analysis.attributes_of(ref).names.get(attribute)
         if entry is None or not _is_plain(entry.kind) or _is_registered(analysis, ref, attribute):
@@ -154,7 +153,7 @@ class _Held:
 
     def is_given(self, call: ast.Call) -> bool:
         """True if a call is given one of the names, or something made of it."""
-        return any(map(self.within, (*call.args, *(keyword.value for keyword in call.keywords))))
+        return any(map(self.within, argument_values(call)))
 
     def within(self, node: ast.AST) -> bool:
         """True if one of the names stands somewhere in an expression."""

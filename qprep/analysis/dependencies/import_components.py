@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from qprep.analysis.symbols.import_links import module_name
+from qprep.foundation.disjoint_sets import DisjointSets
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -58,18 +59,12 @@ def _joined(members: dict[_Home, list[Path]], read: Callable[[Path], bytes]) -> 
     for home, paths in members.items():
         for name in _provided(home, paths, top):
             providers[name].append(home)
-    leader = {home: home for home in members}
-
-    def lead(home: _Home) -> _Home:
-        while leader[home] != home:
-            leader[home] = home = leader[leader[home]]
-        return home
-
+    islands = DisjointSets(members)
     for home, paths in members.items():
         for name in sorted({name for path in paths for name in _imported(read(path))} & providers.keys()):
             for other in _nearest(home, providers[name]):
-                leader[lead(other)] = lead(home)
-    return {home: lead(home) for home in members}
+                islands.merge(home, other)
+    return islands.leaders()
 
 
 def _provided(home: _Home, paths: Iterable[Path], top: str) -> set[str]:

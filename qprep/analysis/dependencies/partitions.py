@@ -16,7 +16,8 @@ from pathlib import Path
 
 from qprep.analysis.effects.write_records import ExternalWrite
 from qprep.analysis.symbols.module_resolver import MAX_PARTS
-from qprep.analysis.symbols.module_summary import Outline
+from qprep.analysis.symbols.module_summary import ModuleSummary
+from qprep.foundation.disjoint_sets import DisjointSets
 
 UNIT_BYTES = 1_000_000  # small groups share a unit of about this much source, so that what they all use is read once
 # Bases of classes that are no modules, as far as a name can tell.
@@ -27,13 +28,13 @@ _PLAIN = ("builtins.", "abc.", "typing.", "enum.", "collections.", "dataclasses.
 class Around:
     """Effects of the files outside a partition on any object.
 
-    asks     names they ask for
-    walks    places that take children in order
-    writes   attributes, variables and instances that they write from outside
+    tested_names      names that they test any object for
+    child_iterations  places that take children in order
+    writes            attributes, variables and instances that they write from outside
     """
 
-    asks: frozenset[str]
-    walks: tuple[str, ...]
+    tested_names: frozenset[str]
+    child_iterations: tuple[str, ...]
     writes: frozenset[ExternalWrite] = frozenset()
 
 
@@ -61,17 +62,17 @@ class _Found:
     name: str = ""
 
 
-class Outlines:
-    """The outlines of the given modules, and of those that they import, by dotted name."""
+class ModuleSummaries:
+    """The summaries of the given modules, and of those that they import, by dotted name."""
 
     def __init__(
         self,
         given: Mapping[str, Path],
-        outline: Callable[[str], Outline | None],
+        summary: Callable[[str], ModuleSummary | None],
         canonical: Callable[[str], str] = str,
     ) -> None:
         self.given = given
-        self.get = outline
+        self.get = summary
         self.canonical = canonical  # the one name that a module goes by
         self._modules: dict[tuple[str, str], bool] = {}
         self._known: dict[str, _Found | None] = {}
@@ -107,24 +108,24 @@ class Outlines:
             return _Found("module", self.canonical(dotted))
         head, _, trail = dotted.rpartition(".")
         while head:
-            outline = self.get(head)
-            if outline is not None:
-                return self._member(self.canonical(head), outline, trail)
+            summary = self.get(head)
+            if summary is not None:
+                return self._member(self.canonical(head), summary, trail)
             head, _, last = head.rpartition(".")
             trail = f"{last}.{trail}"
         return None
 
-    def _member(self, module: str, outline: Outline, trail: str) -> _Found | str | None:
+    def _member(self, module: str, summary: ModuleSummary, trail: str) -> _Found | str | None:
         first, _, rest = trail.partition(".")
-        if first in outline.classes:
+        if first in summary.classes:
             return _Found("class", module, first)
-        if first in outline.functions:
+        if first in summary.functions:
             return _Found("function", module, first)
-        if first in outline.imports:
-            return outline.imports[first] + (f".{rest}" if rest else "")
-        if first in outline.values:
+        if first in summary.imports:
+            return summary.imports[first] + (f".{rest}" if rest else "")
+        if first in summary.values:
             return _Found("value", module, first)
-        for star in outline.stars:
+        for star in summary.stars:
             if self.get(star) is not None and (found := self.find(f"{star}.{first}")) is not None:
                 return found
         return None
@@ -134,26 +135,26 @@ class Outlines:
         key = (module, name)
         if key not in self._modules:
             self._modules[key] = False  # a cyclic definition ends here
-            outline = self.get(module)
-            entry = outline.classes.get(name) if outline is not None else None
+            summary = self.get(module)
+            entry = summary.classes.get(name) if summary is not None else None
             bases = entry.bases if entry is not None else ()
             self._modules[key] = any(self._base_may_run(module, base) for base in bases)
         return self._modules[key]
 
     def _base_may_run(self, module: str, base: str) -> bool:
-        outline = self.get(module)
+        summary = self.get(module)
         first, _, rest = base.partition(".")
-        if outline is None or base == "?":
+        if summary is None or base == "?":
             return True
-        if first in outline.classes:
+        if first in summary.classes:
             return self.may_run(module, first)
-        if first in outline.functions:  # a class that it defines
+        if first in summary.functions:  # a class that it defines
             return True
-        dotted = outline.imports.get(first)
+        dotted = summary.imports.get(first)
         if dotted is None:
-            inside = next((f"{star}.{base}" for star in outline.stars if self.get(star) is not None), None)
+            inside = next((f"{star}.{base}" for star in summary.stars if self.get(star) is not None), None)
             found = self.find(inside) if inside is not None else None
-            return self.may_run(found.module, found.name) if found else bool(outline.stars) or first in outline.values
+            return self.may_run(found.module, found.name) if found else bool(summary.stars) or first in summary.values
         dotted += f".{rest}" if rest else ""
         found = self.find(dotted)
         if found is None:
@@ -169,13 +170,13 @@ class PartitionUnit:
     traits: Around
 
 
-def units(given: Mapping[str, Path], outlines: Outlines, sizes: Mapping[str, int]) -> list[PartitionUnit]:
+def units(given: Mapping[str, Path], summaries: ModuleSummaries, sizes: Mapping[str, int]) -> list[PartitionUnit]:
     """Divide the given modules, in their order; `sizes` are those of their files in bytes."""
-    joined = _joined(outlines)
+    joined = _joined(summaries)
     groups: dict[str, list[str]] = defaultdict(list)
     for name in given:
         groups[joined[name]].append(name)
-    return [PartitionUnit(tuple(names), traits_of(names, outlines)) for names in _packed(list(groups.values()), sizes)]
+    return [PartitionUnit(tuple(names), traits_of(names, summaries)) for names in _packed(list(groups.values()), sizes)]
 
 
 def parts(given: Mapping[str, Path], divided: Sequence[PartitionUnit]) -> tuple[Partition, ...]:
@@ -187,84 +188,77 @@ def parts(given: Mapping[str, Path], divided: Sequence[PartitionUnit]) -> tuple[
     )
 
 
-def _joined(outlines: Outlines) -> dict[str, str]:
+def _joined(summaries: ModuleSummaries) -> dict[str, str]:
     """The first module of each module's group."""
-    leader = {name: name for name in outlines.given}
-
-    def lead(name: str) -> str:
-        while leader[name] != name:
-            leader[name] = name = leader[leader[name]]
-        return name
-
-    waiting = [name for name in outlines.given if (found := outlines.get(name)) is not None and not found.is_glue]
+    groups = DisjointSets(summaries.given)
+    waiting = [name for name in summaries.given if (found := summaries.get(name)) is not None and not found.is_glue]
     done = set(waiting)
     below: dict[str, list[str]] = {}
     while waiting:
         name = waiting.pop()
-        for other in _wanted(name, outlines, below):
-            if other not in leader:
+        for other in _wanted(name, summaries, below):
+            if other not in groups:
                 continue
-            first, second = sorted((lead(name), lead(other)))
-            leader[second] = first
+            groups.merge(*sorted((groups.leader(name), groups.leader(other))))
             if other not in done:  # it computes a value out of what it imports
                 done.add(other)
                 waiting.append(other)
-    return {name: lead(name) for name in outlines.given}
+    return groups.leaders()
 
 
-def _wanted(name: str, outlines: Outlines, below: dict[str, list[str]]) -> Iterator[str]:
+def _wanted(name: str, summaries: ModuleSummaries, below: dict[str, list[str]]) -> Iterator[str]:
     """The modules that a module takes something from which may take part in a model's run."""
-    outline = outlines.get(name)
-    if outline is None:
+    summary = summaries.get(name)
+    if summary is None:
         return
-    for dotted in dict.fromkeys((*outline.imports.values(), *outline.inner, *outline.stars)):
-        for found in _taken(dotted, outline, outlines):
+    for dotted in dict.fromkeys((*summary.imports.values(), *summary.inner, *summary.stars)):
+        for found in _taken(dotted, summary, summaries):
             if found.module == name:
                 continue
             if found.kind == "module":
                 if found.module not in below:
-                    below[found.module] = list(_below(found.module, outlines))
+                    below[found.module] = list(_below(found.module, summaries))
                 yield from below[found.module]
-            elif _takes_part(found, outlines):
+            elif _takes_part(found, summaries):
                 yield found.module
 
 
-def wanted(name: str, outlines: Outlines) -> Iterator[str]:
+def wanted(name: str, summaries: ModuleSummaries) -> Iterator[str]:
     """The modules that a module takes something from which may take part in a model's run."""
-    return _wanted(name, outlines, {})
+    return _wanted(name, summaries, {})
 
 
-def _taken(dotted: str, outline: Outline, outlines: Outlines) -> list[_Found]:
+def _taken(dotted: str, summary: ModuleSummary, summaries: ModuleSummaries) -> list[_Found]:
     """The modules and definitions that a file uses of its imports."""
-    found = outlines.find(dotted)
+    found = summaries.find(dotted)
     if found is None:
         return []
-    chains = outline.uses.get(dotted) if found.kind == "module" else None
-    parts = [outlines.find(f"{dotted}.{chain}") for chain in chains or ()]
+    chains = summary.uses.get(dotted) if found.kind == "module" else None
+    parts = [summaries.find(f"{dotted}.{chain}") for chain in chains or ()]
     if chains is None or None in parts:  # it is passed on as an object, or asked for unknown names
         return [found]
     return [part for part in parts if part is not None]
 
 
-def _takes_part(found: _Found, outlines: Outlines) -> bool:
+def _takes_part(found: _Found, summaries: ModuleSummaries) -> bool:
     """True if what a name refers to may take part in a model's run: not a plain class, nor a literal."""
     if found.kind == "class":
-        return outlines.may_run(found.module, found.name)
-    return found.kind == "function" or not _is_literal(found, outlines)
+        return summaries.may_run(found.module, found.name)
+    return found.kind == "function" or not _is_literal(found, summaries)
 
 
-def _below(module: str, outlines: Outlines) -> Iterator[str]:
+def _below(module: str, summaries: ModuleSummaries) -> Iterator[str]:
     """A module at hand as an object, and all that can be reached through it."""
-    for name in outlines.given:
+    for name in summaries.given:
         if name == module or name.startswith(f"{module}."):
-            outline = outlines.get(name)
-            if outline is not None and not outline.is_glue:
+            summary = summaries.get(name)
+            if summary is not None and not summary.is_glue:
                 yield name
 
 
-def _is_literal(found: _Found, outlines: Outlines) -> bool:
-    outline = outlines.get(found.module)
-    return outline is not None and outline.values.get(found.name, False)
+def _is_literal(found: _Found, summaries: ModuleSummaries) -> bool:
+    summary = summaries.get(found.module)
+    return summary is not None and summary.values.get(found.name, False)
 
 
 def _packed(groups: Sequence[list[str]], sizes: Mapping[str, int]) -> list[list[str]]:
@@ -285,25 +279,25 @@ def _bucket(name: str, number: int) -> int:
     return int.from_bytes(hashlib.blake2b(name.encode("utf-8", "surrogatepass"), digest_size=8).digest()) % number
 
 
-def traits_of(names: Iterable[str], outlines: Outlines) -> Around:
+def traits_of(names: Iterable[str], summaries: ModuleSummaries) -> Around:
     """Effects of some modules on any object."""
-    asks: set[str] = set()
+    tested_names: set[str] = set()
     writes: set[ExternalWrite] = set()
-    walks: list[str] = []
+    child_iterations: list[str] = []
     for name in names:
-        outline = outlines.get(name)
-        if outline is not None:
-            asks.update(outline.asks)
-            writes.update(outline.writes)
-            walks += [f"{name}:{line}" for line in outline.walks]
-    return Around(frozenset(asks), tuple(walks), frozenset(writes))
+        summary = summaries.get(name)
+        if summary is not None:
+            tested_names.update(summary.tested_names)
+            writes.update(summary.writes)
+            child_iterations += [f"{name}:{line}" for line in summary.child_iterations]
+    return Around(frozenset(tested_names), tuple(child_iterations), frozenset(writes))
 
 
 def _beside(around: Sequence[Around], position: int) -> Around:
     """Effects of all partitions but one."""
     others = [entry for index, entry in enumerate(around) if index != position]
     return Around(
-        frozenset().union(*(e.asks for e in others)),
-        tuple(walk for e in others for walk in e.walks),
+        frozenset().union(*(e.tested_names for e in others)),
+        tuple(walk for e in others for walk in e.child_iterations),
         frozenset().union(*(e.writes for e in others)),
     )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from qprep.analysis.eager.eager_facts import SumAndRelu
 from qprep.analysis.eager.float_functional import held_attributes
-from qprep.analysis.eager.fuse_targets import Leaf, child
+from qprep.analysis.eager.fuse_targets import leaf_class
 from qprep.analysis.eager.fusion import place_of, walk_own
 from qprep.analysis.eager.single_consumer import statement_lists
 from qprep.analysis.places import Unit
@@ -41,7 +41,7 @@ def find_sums(analysis: Analysis, names: Iterable[str]) -> None:
                     functional, activation = _attribute(total.func), _attribute(relu)
                     if (uses[functional], uses[activation]) != (1, 1) or functional not in held:
                         continue
-                    if _cls(analysis, ref, activation) == "ReLU":
+                    if leaf_class(analysis, ref, activation) == "ReLU":
                         place, unit = place_of(index, relu), Unit(name, "", True)
                         fact = SumAndRelu(place, unit, f"{cls}.{method.name}", activation, place_of(index, total))
                         analysis.facts.eager.sums.setdefault(place, fact)
@@ -93,8 +93,3 @@ def _attribute(node: ast.expr) -> str:
     """Of `self.add.add` and of the call `self.relu(x)`: "add", "relu"."""
     inner = node.func if isinstance(node, ast.Call) else node.value if isinstance(node, ast.Attribute) else node
     return inner.attr if isinstance(inner, ast.Attribute) else ""
-
-
-def _cls(analysis: Analysis, cls: ClassRef, name: str) -> str:
-    found = child(analysis, cls, name)
-    return found.cls if isinstance(found, Leaf) else ""

@@ -99,7 +99,7 @@ def _runs_again(analysis: Analysis, call: FuseCall, name: str) -> bool:
     if call.cls is None or call.prefix:
         return False
     return any(
-        site.path == name and (site.again or site.count > 1)
+        str(site.path) == name and (site.again or site.count > 1)
         for site in analysis.facts.calls.values()
         if (site.unit.module, site.unit.name) == (call.cls.module, call.cls.name)
     )

@@ -44,6 +44,12 @@ FuseTarget = ClassRef | Written
 Found = FuseTarget | Leaf | Missing | None  # None: not known
 
 
+def leaf_class(analysis: Analysis, cls: ClassRef, name: str) -> str:
+    """Return the class of the library module that `name` is in a class; nothing for anything else."""
+    found = child(analysis, cls, name)
+    return found.cls if isinstance(found, Leaf) else ""
+
+
 def child(analysis: Analysis, holder: FuseTarget, name: str) -> Found:
     """The child that a name refers to in a class or a Sequential."""
     if isinstance(holder, Written):

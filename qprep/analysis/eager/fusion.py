@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from qprep.analysis.eager.fuse_targets import FuseTarget, made, walk_down
 from qprep.analysis.places import Place, Unit
 from qprep.analysis.symbols.ast_utils import positional_parameters
+from qprep.analysis.symbols.definition_names import DefinitionName
 from qprep.analysis.values.abstract_values import ClassRef, External, FunctionRef
 from qprep.foundation.catalogue.torch_ao import FUSING, eager_name
 
@@ -144,7 +145,7 @@ def _read(analysis: Analysis, where: FusionPlace, node: ast.Call) -> FuseCall | 
         listed = _only_value(where.function, listed.id) or listed
     cls, prefix, holder = _holder(analysis, where, model)
     lists, nested = _lists(listed)
-    owner = where.name.rpartition(".")[0]
+    owner = DefinitionName.parse(where.name).owner
     unit = Unit(where.index.name, owner if where.cls is not None else "", True)
     return FuseCall(place_of(where.index, node), unit, where.name, holder, cls, prefix, lists, nested)
 

@@ -6,11 +6,10 @@ import itertools
 from typing import TYPE_CHECKING
 
 from qprep.analysis.eager.eager_facts import UnfusedPair
-from qprep.analysis.eager.fuse_targets import Leaf, child
+from qprep.analysis.eager.fuse_targets import leaf_class
 from qprep.analysis.eager.fusion import place_of
 from qprep.analysis.eager.single_consumer import chained_calls
 from qprep.analysis.places import Unit
-from qprep.analysis.values.abstract_values import ClassRef
 from qprep.foundation.catalogue.torch_ao import FOLDABLE
 
 if TYPE_CHECKING:
@@ -29,7 +28,7 @@ def find_unfused_pairs(analysis: Analysis, calls: list[FuseCall]) -> None:
     for cls, call in own.items():
         index = analysis.project.index(cls.module)
         for first, (second, node) in chained_calls(analysis, cls).items() if index is not None else ():
-            classes = _class(analysis, cls, first), _class(analysis, cls, second)
+            classes = leaf_class(analysis, cls, first), leaf_class(analysis, cls, second)
             if classes not in FOLDABLE or (first, second) in covered or index is None:
                 continue
             place, unit = place_of(index, node), Unit(cls.module, cls.name, True)
@@ -44,8 +43,3 @@ def _covered(call: FuseCall) -> list[tuple[str, str]]:
     """Neighbours in the lists of a call by the last part of their names: `layer.conv` may be anyone's `conv`."""
     last = [[str(node.value).rpartition(".")[2] for node in names] for names in call.lists or ()]
     return [pair for names in last for pair in itertools.pairwise(names)]
-
-
-def _class(analysis: Analysis, cls: ClassRef, name: str) -> str:
-    found = child(analysis, cls, name)
-    return found.cls if isinstance(found, Leaf) else ""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from qprep.analysis.eager.float_functional import held_attributes
 from qprep.analysis.eager.fusion import functions_of
 from qprep.analysis.interpreter.expressions import evaluate
+from qprep.analysis.symbols.ast_utils import argument_values
 from qprep.analysis.values.abstract_values import ClassRef, External, Opaque, in_order, modules_of, options
 from qprep.foundation.catalogue.torch_ao import WRAPPERS, eager_name
 
@@ -62,7 +63,7 @@ def _models(analysis: Analysis, index: FileIndex, call: ast.Call, body: list[ast
         for target in node.targets
         if isinstance(target, ast.Name)
     }
-    for argument in (*call.args, *(keyword.value for keyword in call.keywords)):
+    for argument in argument_values(call):
         value = bound.get(argument.id) if isinstance(argument, ast.Name) else argument
         frame = analysis.frame_of(index.name)
         for module in modules_of(evaluate(analysis, frame, value)) if value is not None and frame is not None else ():

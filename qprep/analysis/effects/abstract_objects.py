@@ -7,10 +7,10 @@ class or function refers to nothing.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from functools import cache, lru_cache
+from functools import lru_cache
 from typing import TYPE_CHECKING
-from zlib import crc32
 
+from qprep.analysis.effects.object_tests import MAX_TESTS, Test, precision, stable_hash, text_hash
 from qprep.analysis.effects.python_classes import is_standard
 from qprep.analysis.values.abstract_values import ClassRef
 
@@ -20,113 +20,13 @@ if TYPE_CHECKING:
     from qprep.analysis.effects.lexical_scopes import LexicalScope
     from qprep.analysis.places import Place
 
-MAX_TESTS = 6
-"""Tests kept on one object, the most precise first. Others are dropped: the object then covers more, never less."""
-
-
-@dataclass(frozen=True, slots=True)
-class ClassTest:
-    """A condition on the class of an object. `classes`: dotted names or project classes; None: not known."""
-
-    classes: frozenset[ClassRef | str] | None
-    is_positive: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class AttributeTest:
-    """The object has an attribute of this name, or has none."""
-
-    name: str
-    is_positive: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class NameTest:
-    """A condition on the name of the class, such as `"Conv" in type(m).__name__`; `how` is the method or operator."""
-
-    how: str
-    text: str
-    is_positive: bool = True
-
-    def admits(self, name: str) -> bool:
-        """True if a class of this name meets the condition."""
-        return self._holds(name) is self.is_positive
-
-    def _holds(self, name: str) -> bool:
-        match self.how:
-            case "==":
-                return name == self.text
-            case "startswith":
-                return name.startswith(self.text)
-            case "endswith":
-                return name.endswith(self.text)
-        return self.text in name
-
-
-@dataclass(frozen=True, slots=True)
-class AnyOf:
-    """At least one of several conditions holds."""
-
-    tests: frozenset[Test]
-
-
-@dataclass(frozen=True, slots=True)
-class GivenName:
-    """The object is found under a name that no module has that a fix adds; `listed_names.py` says which.
-
-    Where `listed` is given, the name may come from a listing: of modules for which these tests hold, or of their parts.
-    """
-
-    listed: frozenset[Test] | None = None
-
-
-Test = ClassTest | AttributeTest | NameTest | AnyOf | GivenName
-
-
-def _precision(test: Test) -> tuple[int, int]:
-    """Tests that few objects pass come first: what an object is, then what it has, then what it is not."""
-    is_positive = isinstance(test, AnyOf | GivenName) or test.is_positive
-    is_known = not (isinstance(test, ClassTest) and test.classes is None)
-    rank = 2 * (not is_positive) + isinstance(test, AttributeTest) if is_known else 4
-    return rank, _stable(test)
-
 
 def _keep_hash(value: object, *parts: object) -> None:
     """Compute the hash of a value once: references are members of many sets.
 
     It is the same in each process, so sets are gone through in one order and every run takes the same steps.
     """
-    object.__setattr__(value, "_hash", hash(tuple(map(_stable, parts))))
-
-
-def _stable(part: object) -> int:
-    match part:
-        case str():
-            return _of_text(part)
-        case ClassRef(module=module, name=name):
-            return hash((_of_text(module), _of_text(name)))
-        case None | bool():
-            return int(bool(part))
-        case tuple() | frozenset():
-            # Of a set, whatever the order of its members; of a place, all numbers and the name of its file.
-            numbers = [each if isinstance(each, int) else _stable(each) for each in part]
-            return hash(tuple(numbers) if isinstance(part, tuple) else sum(numbers))
-        case ClassTest(classes=classes, is_positive=is_positive):
-            return hash((1, _stable(classes), is_positive))
-        case AttributeTest(name=name, is_positive=is_positive):
-            return hash((2, _of_text(name), is_positive))
-        case NameTest(how=how, text=text, is_positive=is_positive):
-            return hash((3, _of_text(how), _of_text(text), is_positive))
-        case AnyOf(tests=tests):
-            return hash((4, _stable(tests)))
-        case GivenName(listed=listed):
-            return 5 if listed is None else hash((6, _stable(listed)))
-    return hash(part)
-
-
-@cache
-def _of_text(text: str) -> int:
-    return crc32(text.encode())
+    object.__setattr__(value, "_hash", hash(tuple(map(stable_hash, parts))))
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,7 +133,7 @@ class ClassObject:
     cls: ClassRef | str
 
     def __hash__(self) -> int:
-        return _stable(self.cls) ^ 1
+        return stable_hash(self.cls) ^ 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,7 +164,7 @@ class Named:
     name: str
 
     def __hash__(self) -> int:
-        return _of_text(self.name)
+        return text_hash(self.name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,7 +179,7 @@ class ChildName:
     named: frozenset[Test] = frozenset()
 
     def __hash__(self) -> int:
-        return 13 + self.of_tensors + (_stable(self.named) if self.named else 0)
+        return 13 + self.of_tensors + (stable_hash(self.named) if self.named else 0)
 
 
 Base = (
@@ -308,7 +208,7 @@ class Reference:
     _hash: int = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
-        tests = _stable(self.tests) if self.tests else 0
+        tests = stable_hash(self.tests) if self.tests else 0
         object.__setattr__(self, "_hash", hash(self.base) ^ tests)
 
     def __hash__(self) -> int:
@@ -318,7 +218,7 @@ class Reference:
         """The same object where further conditions hold."""
         every = self.tests.union(tests)
         if len(every) > MAX_TESTS:
-            every = frozenset(sorted(every, key=_precision)[:MAX_TESTS])
+            every = frozenset(sorted(every, key=precision)[:MAX_TESTS])
         return self if every == self.tests else replace(self, tests=every)
 
 
@@ -420,10 +320,3 @@ def _without_place(base: Base) -> Base:
         case Below(owner=Instance() | Made() as owner, is_direct=is_direct):
             return Below(_without_place(owner), is_direct)  # type: ignore[arg-type]
     return base
-
-
-def negated(test: Test) -> Test | None:
-    """The opposite condition; None where it cannot be expressed by one."""
-    if isinstance(test, AnyOf | GivenName):
-        return None
-    return replace(test, is_positive=not test.is_positive)

@@ -12,7 +12,6 @@ from qprep.analysis.symbols.ast_utils import positional_parameters
 from qprep.analysis.symbols.own_uses import OwnUses, find_own_uses
 from qprep.analysis.symbols.parameter_names import PARAMETER_NAMES
 from qprep.analysis.values.abstract_values import (
-    COMMON,
     UNKNOWN,
     ClassRef,
     FunctionRef,
@@ -24,6 +23,7 @@ from qprep.analysis.values.abstract_values import (
     modules_of,
     options,
 )
+from qprep.analysis.values.allocation_sites import AllocationSite, CodePosition
 from qprep.analysis.values.path_events import ModuleStored
 
 FILE = "<file>"  # in place of a function's name, where the lines of a file make a model
@@ -33,29 +33,26 @@ if TYPE_CHECKING:
 
     from qprep.analysis.interpreter.environment import Frame
     from qprep.analysis.interpreter.protocol import Analysis
+    from qprep.analysis.values.allocation_sites import Origin
 
 
-def origin_of(frame: Frame, node: ast.expr) -> str | None:
+def origin_of(frame: Frame, node: ast.expr) -> AllocationSite | None:
     """The place where exactly one instance is made; None in a loop, which makes many."""
-    where = f"{frame.index.name}:{node.lineno}:{node.col_offset}"
-    return None if frame.loops else where if frame.function else COMMON + where
+    if frame.loops:
+        return None
+    return AllocationSite((CodePosition.of(frame.index.name, node),), is_common=not frame.function)
 
 
-def is_common(module: Module) -> bool:
-    """True if an instance is made once, whatever takes it."""
-    return module.origin is not None and module.cls is not None and module.origin.startswith(COMMON)
-
-
-def place_of(module: Module) -> str | None:
+def place_of(module: Module) -> Origin | None:
     """The origin of an instance, common or not."""
-    return module.origin.removeprefix(COMMON) if module.origin is not None else None
+    return module.origin.not_common if isinstance(module.origin, AllocationSite) else module.origin
 
 
 def item_of_common(holder: Module, item: Kind, index: str) -> Kind:
     """An item of a container of modules: as common as that."""
-    if not is_common(holder):
+    if not holder.is_common or not isinstance(holder.origin, AllocationSite):
         return item
-    made = f"{holder.origin}/{index}"
+    made = holder.origin.item(index)
     return join_all(Module(o.cls, None, made, o.item) if isinstance(o, Module) else o for o in options(item))
 
 
@@ -94,8 +91,8 @@ def _on_branches(analysis: Analysis, frame: Frame, value: Kind, node: ast.expr) 
         for part in (statement.value, *ast.iter_child_nodes(statement.value))
         if isinstance(part, ast.Call) and (part is statement.value or isinstance(statement.value, ast.IfExp))
     ]
-    made = {f"{frame.index.name}:{part.lineno}:{part.col_offset}" for part in bound}
-    return [module for module in modules if (place_of(module) or "").partition("/")[0] in made]
+    made = {CodePosition.of(frame.index.name, part) for part in bound}
+    return [m for m in modules if isinstance(m.origin, AllocationSite) and m.origin.position in made]
 
 
 def _put(analysis: Analysis, frame: Frame, value: Module, node: ast.expr, how: str, among: Kind) -> None:
@@ -123,7 +120,7 @@ def _held(kind: Kind) -> list[Kind]:
 
 def _is_for_all(analysis: Analysis, frame: Frame, value: Kind, node: ast.expr) -> bool:
     """True if a value may be a module that all share; one with parameters, where that is the default of a parameter."""
-    common = [module for module in modules_of(value) if is_common(module) and analysis.is_shareable(module)]
+    common = [module for module in modules_of(value) if module.is_common and analysis.is_shareable(module)]
     is_default = isinstance(node, ast.Name) and frame.scope.lookup(node.id) is not None
     return any(is_default or not analysis.may_have_state({analysis.class_name(module)}) for module in common)
 
@@ -133,9 +130,9 @@ def is_settled(analysis: Analysis, cls: ClassRef, name: str, value: Kind) -> boo
 
     A module with parameters must go on standing under both names, so only its calls can have instances of their own.
     """
-    if not isinstance(value, Module) or not value.path or not value.path.isidentifier():
+    if not isinstance(value, Module) or value.path is None or not value.path.is_attribute:
         return False
-    return value.path == name or (
+    return value.path.root == name or (
         analysis.may_have_state({analysis.class_name(value)}) and _is_only_called(analysis, cls, name)
     )
 

@@ -11,7 +11,6 @@ from qprep.analysis.effects.abstract_objects import (
     Below,
     ClassObject,
     ClassOf,
-    ClassTest,
     FunctionObject,
     Held,
     Holder,
@@ -30,6 +29,7 @@ from qprep.analysis.effects.implicit_calls import is_property
 from qprep.analysis.effects.library_names import DICTIONARIES, MODULE_NAMES, OF_MODULE_TABLE, ROOTS
 from qprep.analysis.effects.module_definitions import defined_in, of_dotted
 from qprep.analysis.effects.object_items import items_of, modules_below, results_of_methods
+from qprep.analysis.effects.object_tests import ClassTest
 from qprep.analysis.effects.python_classes import OF_CONTAINERS
 from qprep.analysis.effects.reference_sets import as_bound, is_holder, union, without_place
 from qprep.analysis.effects.value_keys import ComputedKey, OutsideKey, ResultKey, StoredKey, VariableKey

@@ -18,7 +18,7 @@ from qprep.analysis.effects.write_records import (
     value_mutation,
     variable_write,
 )
-from qprep.analysis.symbols.ast_utils import last_name
+from qprep.analysis.symbols.ast_utils import dotted_root, last_name
 from qprep.analysis.symbols.parameter_names import PARAMETER_NAMES
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def external_writes(index: FileIndex) -> Iterator[ExternalWrite]:
 
 
 def _assigned(index: FileIndex, node: ast.Attribute, imported: frozenset[str]) -> Iterator[ExternalWrite]:
-    if _root(node.value) in imported:
+    if last_name(dotted_root(node.value)) in imported:
         yield variable_write(node.attr)
     if node.attr == "training" or not _is_self(node.value):
         yield attribute_write(node.attr, receiver_of(index, node.value))
@@ -69,7 +69,7 @@ def _called(node: ast.Call, imported: frozenset[str]) -> Iterator[ExternalWrite]
         owner, text = node.args[:2]
         if not _is_self(owner):
             yield from map(attribute_write, _text(text))
-        if _root(owner) in imported:
+        if last_name(dotted_root(owner)) in imported:
             yield from map(variable_write, _text(text))
         yield from _held(owner, also_own=False)
     elif name == "type" and len(node.args) == 3:  # type("Sub", (Net,), {"act": …})
@@ -121,12 +121,6 @@ def _is_dict_of_modules(node: ast.expr) -> bool:
         node = node.args[0]
     func = node.func if isinstance(node, ast.Call) else node
     return isinstance(func, ast.Attribute) and func.attr in ("_modules", "named_modules", "named_children")
-
-
-def _root(node: ast.expr) -> str:
-    while isinstance(node, ast.Attribute):
-        node = node.value
-    return node.id if isinstance(node, ast.Name) else ""
 
 
 def _fetched(node: ast.expr) -> Iterator[ExternalWrite]:

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 from qprep.analysis.effects.abstract_objects import Instance
 from qprep.analysis.effects.call_uses import Derived
 from qprep.analysis.effects.lexical_scopes import is_super
-from qprep.analysis.symbols.ast_utils import dotted_text
+from qprep.analysis.symbols.ast_utils import argument_values, dotted_text
+from qprep.analysis.symbols.definition_names import DefinitionName
 from qprep.analysis.values.abstract_values import External
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ class BaseClassCalls:
         """The arguments of an inherited constructor, which may call other methods."""
         for each in (cls, *sorted(self._points_to.project.subclasses(cls), key=repr)):
             if not self._points_to.first_method(each, "__init__"):
-                name = each.name.rpartition(".")[2].partition(":")[0]
+                name = DefinitionName.parse(each.name).name
                 for node, file in self._points_to.calls.meanings(name).classes.get(each, ()):
                     call = file.parents.get(node)
                     if isinstance(call, ast.Call) and call.func is node:
@@ -142,4 +143,4 @@ def _packages_of(callee: ast.expr, scope: LexicalScope, *, is_made: bool = False
 
 def _arguments(call: ast.Call, file: FileScopes) -> Iterator[tuple[ast.expr, LexicalScope]]:
     scope = file.scope_of(call)
-    yield from ((value, scope) for value in (*call.args, *(keyword.value for keyword in call.keywords)))
+    yield from ((value, scope) for value in argument_values(call))

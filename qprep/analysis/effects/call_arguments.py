@@ -61,11 +61,6 @@ def _beyond(args: Sequence[ast.expr], count: int) -> Iterator[ast.expr]:
             yield arg
 
 
-def given_values(call: ast.Call) -> tuple[ast.expr, ...]:
-    """All arguments of a call."""
-    return (*call.args, *(keyword.value for keyword in call.keywords))
-
-
 def is_bound_method(scope: LexicalScope) -> bool:
     """True if the first parameter of a function is the object, or the class, that it is called on."""
     return scope.owner is not None and not scope.has_decorator("staticmethod")

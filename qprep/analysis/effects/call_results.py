@@ -43,7 +43,7 @@ from qprep.analysis.effects.reference_sets import is_holder, union
 from qprep.analysis.effects.tensor_expressions import is_operation_module, names_operation_of_tensors
 from qprep.analysis.effects.value_keys import ResultKey
 from qprep.analysis.places import Place
-from qprep.analysis.symbols.ast_utils import is_text_method
+from qprep.analysis.symbols.ast_utils import argument_values, is_text_method
 from qprep.analysis.values.abstract_values import ClassRef
 
 _TENSORS = frozenset(["parameters", "named_parameters", "buffers", "named_buffers", "state_dict"])
@@ -124,7 +124,7 @@ def _is_operation_of_tensors(evaluation: Evaluation, node: ast.Call, scope: Lexi
     owners = evaluation.get(func.value, scope)
     if not owners or any(isinstance(each.base, _NAMESPACES) for each in owners):
         return False
-    values = (*node.args, *(keyword.value for keyword in node.keywords))
+    values = argument_values(node)
     given = any(evaluation.get(value, scope) for value in values)
     return not given and not results_of_methods(evaluation, owners, "__getattr__", "__getattribute__")
 

@@ -20,13 +20,14 @@ from qprep.analysis.effects.abstract_objects import (
     Reference,
     References,
 )
-from qprep.analysis.effects.call_arguments import bound, given_values, is_bound_method, parameters
+from qprep.analysis.effects.call_arguments import bound, is_bound_method, parameters
 from qprep.analysis.effects.call_uses import Argument, Derived, Meanings, Uses
 from qprep.analysis.effects.lexical_scopes import BindingKind, FileScopes, LexicalScope, is_super
 from qprep.analysis.effects.object_parameters import takes_objects
 from qprep.analysis.effects.object_queries import ObjectQueries
 from qprep.analysis.effects.use_search import UseSearch
 from qprep.analysis.effects.value_search import ValueSearch
+from qprep.analysis.symbols.ast_utils import argument_values
 from qprep.analysis.values.abstract_values import ClassRef
 
 _Decorated = tuple["LexicalScope", str, Reference]
@@ -210,7 +211,7 @@ class CallGraph:
             for value in bound(call, scope, name, self.shifts(call, where, scope)):
                 yield value, where
         for call, where in uses.loose:
-            yield from ((value, where) for value in given_values(call))
+            yield from ((value, where) for value in argument_values(call))
         if scope.name == "forward" and takes_objects(self._points_to, scope, name):
             for call, file in self._module_calls(scope):
                 yield from ((value, file.scope_of(call)) for value in bound(call, scope, name, (1,)))

@@ -12,7 +12,6 @@ from qprep.analysis.effects.abstract_objects import (
     Below,
     ClassObject,
     ClassOf,
-    GivenName,
     Instance,
     Made,
     Named,
@@ -24,6 +23,7 @@ from qprep.analysis.effects.class_facts import TORCH, ModuleClass
 from qprep.analysis.effects.effect_kinds import TRAINING, Effect, EffectKind
 from qprep.analysis.effects.effect_source import EffectSource
 from qprep.analysis.effects.library_names import MODULE_NAMES
+from qprep.analysis.effects.object_tests import GivenName
 from qprep.analysis.effects.target_classes import TargetClasses
 from qprep.analysis.places import Place
 from qprep.analysis.values.abstract_values import ClassRef

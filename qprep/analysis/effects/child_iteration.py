@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from qprep.analysis.effects.abstract_objects import Anything, Below, Instance
 from qprep.analysis.effects.effect_kinds import EffectKind
 from qprep.analysis.effects.emptiness_tests import emptiness_tests
-from qprep.analysis.facts import Walk
+from qprep.analysis.facts import ChildIteration
 from qprep.analysis.places import Place, Unit
 from qprep.analysis.symbols.module_summary import TELLS_CHILDREN, WALKING, positional, walked_module
 from qprep.analysis.values.abstract_values import ClassRef, modules_of
@@ -38,7 +38,9 @@ def find_walks(analysis: Analysis, names: Iterable[str]) -> None:
                     continue
                 place = Place.of(name, call)
                 known = analysis.walked.get((name, call.lineno, call.col_offset))
-                walk = analysis.facts.walks.setdefault(place, Walk(place, Unit(name, "", True), _method(call)))
+                walk = analysis.facts.child_iterations.setdefault(
+                    place, ChildIteration(place, Unit(name, "", True), _method(call))
+                )
                 walk.classes |= known or _attribute_classes(analysis, owners.get(call), call)
 
 
@@ -59,7 +61,9 @@ def add_visits(analysis: Analysis, effects: EffectTable) -> None:
             continue
         classes = {owner.cls for owner in owners if isinstance(owner, Instance)}
         if classes or any(isinstance(owner, Anything) for owner in owners):
-            walk = analysis.facts.walks.setdefault(place, Walk(place, Unit(place.module, "", True), _method(call)))
+            walk = analysis.facts.child_iterations.setdefault(
+                place, ChildIteration(place, Unit(place.module, "", True), _method(call))
+            )
             walk.classes |= classes
 
 

@@ -21,7 +21,7 @@ _NUMBERING = frozenset(("append", "extend", "insert"))  # under a name that coun
 def note_taken(analysis: Analysis, frame: Frame, kind: Kind) -> None:
     """A value is gone through, counted or indexed outside the methods of its class."""
     for module in modules_of(kind):
-        if module.path != "":
+        if not module.is_self:
             _note(analysis, frame, module)
 
 
@@ -33,7 +33,7 @@ def note_builtin(analysis: Analysis, frame: Frame, name: str, arguments: Iterabl
 
 def note_method(analysis: Analysis, frame: Frame, module: Module, name: str) -> None:
     """A method of a container is called that numbers its children."""
-    if name in _NUMBERING or (name in _READING and module.path != ""):
+    if name in _NUMBERING or (name in _READING and not module.is_self):
         _note(analysis, frame, module)
 
 

@@ -8,14 +8,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from qprep.analysis.effects.abstract_objects import (
-    ClassObject,
-    FunctionObject,
-    GivenName,
-    Instance,
-    References,
-    Test,
-)
+from qprep.analysis.effects.abstract_objects import ClassObject, FunctionObject, Instance, References
 from qprep.analysis.effects.applied_functions import bound_in_front, takes_keywords
 from qprep.analysis.effects.child_listings import (
     ORIGINAL_LISTINGS,
@@ -33,6 +26,7 @@ from qprep.analysis.effects.listed_children import (
 )
 from qprep.analysis.effects.listed_names import is_out_of_reach
 from qprep.analysis.effects.method_calls import calls_of
+from qprep.analysis.effects.object_tests import GivenName, Test
 from qprep.analysis.effects.outliving_values import keeps_targets
 from qprep.analysis.effects.outside_effects import OutsideEffects
 from qprep.analysis.effects.visit_rounds import VisitRound, blocks, goes_through_tensors

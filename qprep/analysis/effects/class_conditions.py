@@ -6,7 +6,7 @@ import ast
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from qprep.analysis.effects.abstract_objects import AnyOf, AttributeTest, ClassTest, NameTest, Test, negated
+from qprep.analysis.effects.object_tests import AnyOf, AttributeTest, ClassTest, NameTest, Test, negated
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence

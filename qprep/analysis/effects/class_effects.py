@@ -6,9 +6,10 @@ import ast
 from collections.abc import Iterator
 from functools import partial
 
-from qprep.analysis.effects.abstract_objects import Anything, ClassObject, ClassTest, Named, References
+from qprep.analysis.effects.abstract_objects import Anything, ClassObject, Named, References
 from qprep.analysis.effects.effect_kinds import Effect, EffectKind
 from qprep.analysis.effects.effect_search import EffectSearch
+from qprep.analysis.effects.object_tests import ClassTest
 from qprep.analysis.symbols.ast_utils import last_name
 
 

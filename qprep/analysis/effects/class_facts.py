@@ -6,6 +6,7 @@ import re
 
 from qprep.analysis.effects.attribute_names import is_any, may_be
 from qprep.analysis.interpreter.protocol import Analysis
+from qprep.analysis.symbols.definition_names import DefinitionName
 from qprep.analysis.values.abstract_values import ClassRef, External
 from qprep.foundation.catalogue.call_signature import parse_constructor
 from qprep.foundation.catalogue.torch_bases import TORCH_BASES
@@ -95,4 +96,4 @@ class ClassFacts:
 def short_name(cls: ModuleClass) -> str:
     """The name of a class without its module and its line."""
     name = cls.name if isinstance(cls, ClassRef) else cls
-    return name.rpartition(".")[2].partition(":")[0]
+    return DefinitionName.parse(name).name

@@ -14,6 +14,7 @@ from qprep.analysis.effects.exposures import Exposure
 from qprep.analysis.effects.lexical_scopes import Binding, BindingKind, LexicalScope, assigned_value
 from qprep.analysis.effects.mutator_names import TABLES
 from qprep.analysis.places import Place
+from qprep.analysis.symbols.ast_utils import argument_values
 from qprep.analysis.values.abstract_values import ClassRef
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ def _in_calls(file: FileScopes) -> Iterator[_ItemUse]:
                 yield from (_ItemUse(call, argument) for argument in call.args[:1])  # nn.Sequential.forward(blocks, x)
             case ast.Attribute(value=value, attr=name) if name in _CONTAINER_METHODS:
                 yield _ItemUse(call, value)
-        given = (*call.args, *(keyword.value for keyword in call.keywords))
+        given = argument_values(call)
         if any(_is_builtin(each, scope, _ITERATES) for each in given) and not _is_builtin(
             call.func, scope, _ASKS_CLASS
         ):

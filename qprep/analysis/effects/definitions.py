@@ -12,6 +12,7 @@ from qprep.analysis.effects.lexical_scopes import FileScopes, LexicalScope
 from qprep.analysis.effects.library_names import ROOTS
 from qprep.analysis.effects.name_table import NameTable
 from qprep.analysis.effects.python_classes import holds_no_items
+from qprep.analysis.symbols.definition_names import plain_name
 from qprep.analysis.values.abstract_values import ClassRef, External
 
 if TYPE_CHECKING:
@@ -61,14 +62,14 @@ class Definitions:
 
     def own_method(self, cls: ClassRef, name: str) -> list[LexicalScope]:
         """The definitions of a method in the body of a class."""
-        if not any(key.partition(":")[0] == name for key in self.project.methods(cls) or ()):
+        if not any(plain_name(key) == name for key in self.project.methods(cls) or ()):
             return []  # without a need to parse the file
         file = self.file(cls.module)
         # The tree that the scopes were made of: the project may have parsed the file again since.
         entry = file.index.classes.get(cls.name) if file is not None else None
         if file is None or entry is None:
             return []
-        nodes = [node for key, node in entry.methods.items() if key.partition(":")[0] == name]
+        nodes = [node for key, node in entry.methods.items() if plain_name(key) == name]
         return [scope for node in nodes if (scope := file.defined(node)) is not None]
 
     def next_method(self, cls: ClassRef, after: ClassRef, name: str) -> list[LexicalScope]:
@@ -119,8 +120,8 @@ class Definitions:
     @cached_property
     def own_containers(self) -> tuple[ClassRef, ...]:
         """The classes of the project that inherit from a container of torch.nn."""
-        outlines = ((name, self.project.surface(name)) for name in self.modules)
-        classes = (ClassRef(name, cls) for name, found in outlines if found is not None for cls in found.classes)
+        summaries = ((name, self.project.surface(name)) for name in self.modules)
+        classes = (ClassRef(name, cls) for name, found in summaries if found is not None for cls in found.classes)
         return tuple(filter(self.is_container, classes))
 
     @cached_property

@@ -14,7 +14,6 @@ from qprep.analysis.effects.abstract_objects import (
     Named,
     Reference,
     References,
-    Test,
 )
 from qprep.analysis.effects.child_effects import ChildEffects
 from qprep.analysis.effects.class_facts import ModuleClass
@@ -24,6 +23,7 @@ from qprep.analysis.effects.handler_notices import is_mode, may_notice
 from qprep.analysis.effects.held_effects import HeldEffects
 from qprep.analysis.effects.lexical_scopes import LexicalScope
 from qprep.analysis.effects.name_effects import NameEffects
+from qprep.analysis.effects.object_tests import Test
 from qprep.analysis.effects.own_operations import OwnOperations
 from qprep.analysis.effects.target_classes import TargetClasses
 from qprep.analysis.interpreter.protocol import Analysis

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from qprep.analysis.interpreter import attributes
 from qprep.analysis.symbols.parameter_names import LOOKING
 from qprep.analysis.values.abstract_values import ClassRef, FunctionRef, Module
+from qprep.analysis.values.access_paths import SELF
 
 if TYPE_CHECKING:
     from qprep.analysis.interpreter.protocol import Analysis
@@ -17,7 +18,7 @@ _INSIDE = (ast.IfExp, ast.BoolOp, ast.Tuple, ast.List, ast.Starred, ast.keyword,
 
 def keeps(analysis: Analysis, cls: ClassRef, argument: int | str) -> bool:
     """True if an instance of `cls` may keep the argument at a position, or of a name, of its constructor."""
-    found = attributes.class_attribute(analysis, cls, Module(cls, ""), "__init__")
+    found = attributes.class_attribute(analysis, cls, Module(cls, SELF), "__init__")
     node = analysis.project.function_node(found) if isinstance(found, FunctionRef) else None
     if node is None:
         return True

@@ -19,7 +19,7 @@ from qprep.analysis.effects.abstract_objects import (
 from qprep.analysis.effects.argument_reads import reads_arguments
 from qprep.analysis.effects.made_subclasses import is_run_by_subclass
 from qprep.analysis.effects.text_sinks import is_shown
-from qprep.analysis.symbols.ast_utils import last_name
+from qprep.analysis.symbols.ast_utils import dotted_root, last_name
 from qprep.analysis.values.abstract_values import ClassRef, External
 
 if TYPE_CHECKING:
@@ -280,7 +280,5 @@ def _only_looks(file: FileScopes, points_to: PointsTo, node: ast.Attribute) -> b
             return name not in _BINDS
         case ast.Compare():
             return True
-    root: ast.expr = node
-    while isinstance(root, ast.Attribute):
-        root = root.value
+    root = dotted_root(node)
     return isinstance(root, ast.Name) and root.id == points_to.receiver(file.scope_of(node))

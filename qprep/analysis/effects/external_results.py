@@ -30,7 +30,7 @@ from qprep.analysis.effects.reference_sets import union
 from qprep.analysis.effects.stored_values import SCALARS
 from qprep.analysis.effects.value_keys import ResultKey, WrittenKey
 from qprep.analysis.places import Place
-from qprep.analysis.symbols.ast_utils import dotted_text, last_name
+from qprep.analysis.symbols.ast_utils import argument_values, dotted_text, last_name
 
 _OF_TABLE = frozenset(("copy", "get", "items", "pop", "setdefault", "values"))
 _FINDS_MODULE = frozenset(
@@ -133,7 +133,7 @@ def of_arguments(evaluation: Evaluation, node: ast.Call, scope: LexicalScope, na
 
     `name` is that of a function of another package, if it is known.
     """
-    values = [*node.args, *(keyword.value for keyword in node.keywords)]
+    values = argument_values(node)
     found = NOTHING
     for value in values:
         given = evaluation.get(value, scope)

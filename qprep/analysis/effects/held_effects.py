@@ -14,13 +14,13 @@ from qprep.analysis.effects.abstract_objects import (
     Many,
     Reference,
     References,
-    Test,
 )
 from qprep.analysis.effects.attribute_names import is_any, may_be
 from qprep.analysis.effects.class_facts import RUNTIME, ModuleClass
 from qprep.analysis.effects.definitions import is_torch_container
 from qprep.analysis.effects.effect_kinds import Effect, EffectKind
 from qprep.analysis.effects.effect_source import EffectSource
+from qprep.analysis.effects.object_tests import Test
 from qprep.analysis.effects.target_classes import TargetClasses
 from qprep.analysis.values.abstract_values import ClassRef
 

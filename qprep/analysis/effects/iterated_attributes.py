@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import ast
 
-from qprep.analysis.effects.abstract_objects import AttributeTest
 from qprep.analysis.effects.class_conditions import may_bind
 from qprep.analysis.effects.listed_children import VIEWS
+from qprep.analysis.effects.object_tests import AttributeTest
 
 
 def taken_attribute(statement: ast.stmt, names: list[str], loop: ast.For) -> AttributeTest | None:

@@ -20,7 +20,6 @@ from qprep.analysis.effects.abstract_objects import (
     References,
     may_be_of,
 )
-from qprep.analysis.effects.call_arguments import given_values
 from qprep.analysis.effects.definitions import is_torch_container
 from qprep.analysis.effects.evaluation import Evaluation
 from qprep.analysis.effects.lexical_scopes import BindingKind, FileScopes, LexicalScope
@@ -28,7 +27,7 @@ from qprep.analysis.effects.object_items import modules_below, with_parts
 from qprep.analysis.effects.reference_sets import is_followed, is_holder, union
 from qprep.analysis.effects.stored_values import Addition, Kept
 from qprep.analysis.effects.value_keys import KeptKey
-from qprep.analysis.symbols.ast_utils import last_name
+from qprep.analysis.symbols.ast_utils import argument_values, last_name
 from qprep.analysis.values.abstract_values import ClassRef
 
 
@@ -161,7 +160,7 @@ def _given_to_passed(evaluation: Evaluation, method: ast.Attribute, scope: Lexic
     if any(isinstance(each.base, FunctionObject) for each in evaluation.get(method, scope)):
         return NOTHING  # a method of the project, which is followed by itself
     uses = evaluation.calls.uses_of(method, scope.file)
-    given = [(value, where) for call, where in (*uses.direct, *uses.loose) for value in given_values(call)]
+    given = [(value, where) for call, where in (*uses.direct, *uses.loose) for value in argument_values(call)]
     found = union(evaluation.get(value, where) for value, where in given)
     owners = union(evaluation.get(c.func.value, w) for c, w in uses.loose if isinstance(c.func, ast.Attribute))
     return found | owners | modules_below(evaluation, owners)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import ast
 
-from qprep.analysis.effects.abstract_objects import Instance, References, Test
+from qprep.analysis.effects.abstract_objects import Instance, References
 from qprep.analysis.effects.child_listings import LISTINGS
 from qprep.analysis.effects.lexical_scopes import LexicalScope
+from qprep.analysis.effects.object_tests import Test
 from qprep.analysis.effects.points_to import PointsTo
 from qprep.analysis.symbols.ast_utils import last_name
 

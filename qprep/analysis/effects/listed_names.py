@@ -16,7 +16,7 @@ from qprep.analysis.effects.class_conditions import may_bind
 from qprep.analysis.effects.lexical_scopes import BindingKind
 from qprep.analysis.effects.listings import lists_names
 from qprep.analysis.effects.reference_sets import may_be_listed
-from qprep.analysis.symbols.ast_utils import last_name
+from qprep.analysis.symbols.ast_utils import argument_values, last_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -207,7 +207,7 @@ class _Origins:
             case ast.Call(func=func):
                 if self._is_returned_spelled(func, scope, steps - 1):
                     return True
-                parts = [*node.args, *(keyword.value for keyword in node.keywords)]
+                parts = list(argument_values(node))
                 if isinstance(func, ast.Attribute) and not self._is_of_file(func.value, scope):
                     parts.append(func.value)  # a method
                 return any(self.is_spelled(part, scope, steps - 1) for part in parts)

@@ -11,7 +11,6 @@ from qprep.analysis.effects.abstract_objects import (
     ChildName,
     ClassObject,
     FunctionObject,
-    GivenName,
     Named,
     Reference,
     References,
@@ -21,8 +20,10 @@ from qprep.analysis.effects.evaluation import Evaluation
 from qprep.analysis.effects.lexical_scopes import LexicalScope
 from qprep.analysis.effects.library_names import ANY_MODULE, ANY_OF_PACKAGE
 from qprep.analysis.effects.object_items import modules_below
+from qprep.analysis.effects.object_tests import GivenName
 from qprep.analysis.effects.reference_sets import as_bound, classes_of, union
 from qprep.analysis.effects.value_keys import VariableKey
+from qprep.analysis.symbols.definition_names import plain_name
 from qprep.analysis.values.abstract_values import ClassRef, External, FunctionRef, options
 
 MAX_MODULES = 16
@@ -91,7 +92,7 @@ def methods_named(evaluation: Evaluation, references: References, patterns: froz
             keys = {
                 key for base in family if isinstance(base, ClassRef) for key in evaluation.project.methods(base) or ()
             }
-            names = {key.partition(":")[0] for key in keys}
+            names = {plain_name(key) for key in keys}
             wanted = (n for n in names if not n.startswith("__") and any(may_be(p, n) for p in patterns))
             found |= union(as_bound(evaluation.method(cls, name)) for name in wanted)
     return found

@@ -36,7 +36,7 @@ from qprep.analysis.effects.text_functions import (
     names_of_text_functions,
 )
 from qprep.analysis.effects.text_sinks import Way, is_message, is_shown, is_sink, writes_to_a_stream
-from qprep.analysis.symbols.ast_utils import last_name
+from qprep.analysis.symbols.ast_utils import argument_values, last_name
 from qprep.analysis.values.abstract_values import ClassRef
 
 if TYPE_CHECKING:
@@ -230,7 +230,7 @@ def _of_call(call: ast.Call, file: FileScopes, points_to: PointsTo) -> Iterator[
     for made, method in as_method_calls(call, file, lambda node: points_to.of(node, scope)):
         if method.attr in TEXT_METHODS:
             yield _Conversion(call, (method.value,), _always, of_base=_names_a_class(call, made))
-    arguments = (*call.args, *(keyword.value for keyword in call.keywords))
+    arguments = argument_values(call)
     name = last_name(call.func)
     if name in TEXT_METHODS and isinstance(call.func, ast.Attribute):
         owner = call.func.value

@@ -14,16 +14,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from qprep.analysis.effects import silent_calls
-from qprep.analysis.effects.abstract_objects import (
-    Base,
-    ClassObject,
-    FunctionObject,
-    Instance,
-    Made,
-    Named,
-    Reference,
-    Test,
-)
+from qprep.analysis.effects.abstract_objects import Base, ClassObject, FunctionObject, Instance, Made, Named, Reference
 from qprep.analysis.effects.class_conditions import conditions, failing
 from qprep.analysis.effects.implicit_methods import (
     CONSTRUCTION,
@@ -32,6 +23,7 @@ from qprep.analysis.effects.implicit_methods import (
     methods_of_attribute,
     special_methods,
 )
+from qprep.analysis.effects.object_tests import Test
 from qprep.analysis.effects.outliving_values import leaves, outlives
 from qprep.analysis.effects.recursive_results import RecursiveResults
 from qprep.analysis.effects.silent_code import (
@@ -43,6 +35,7 @@ from qprep.analysis.effects.silent_code import (
     may_be_method,
 )
 from qprep.analysis.effects.visit_rounds import DEFERRED, VisitRound, blocks, goes_through_tensors
+from qprep.analysis.symbols.ast_utils import argument_values
 from qprep.analysis.values.abstract_values import ClassRef, External
 
 if TYPE_CHECKING:
@@ -238,7 +231,7 @@ class OutsideEffects:
                 yield call, []
         elif not is_silent(name, call, run):
             yield call, []
-        values = (*call.args, *(keyword.value for keyword in call.keywords))
+        values = argument_values(call)
         yield from self._of_given(call, [v for v in values if silent_calls.may_call(name, call, v)], run)
 
     def _of_given(self, call: ast.Call, values: Iterable[ast.expr], run: VisitRound) -> Iterator[OutsideEffect]:
@@ -270,7 +263,7 @@ class OutsideEffects:
     ) -> Iterator[OutsideEffect]:
         """The effects of a function of the project; a constructor may change its own object."""
         calls = self.points_to.calls
-        values = (*call.args, *(keyword.value for keyword in call.keywords))
+        values = argument_values(call)
         names = {value: calls.parameters_of(call, run.scope, function, value) for value in values if run.owns(value)}
         made = {name for value in names if not run.is_of_module(value) for name in names[value]}
         if function.receiver is not None and (makes or _is_of_own_object(call.func, run)):

@@ -10,13 +10,11 @@ from qprep.analysis.effects.abstract_objects import (
     Anything,
     ChildName,
     ClassObject,
-    ClassTest,
     Instance,
     Many,
     Named,
     Reference,
     References,
-    Test,
 )
 from qprep.analysis.effects.class_conditions import (
     Variable,
@@ -31,6 +29,7 @@ from qprep.analysis.effects.evaluation import Evaluation
 from qprep.analysis.effects.lexical_scopes import LexicalScope
 from qprep.analysis.effects.library_names import ROOTS
 from qprep.analysis.effects.listings import module_beside
+from qprep.analysis.effects.object_tests import ClassTest, Test
 from qprep.analysis.effects.python_classes import is_standard
 from qprep.analysis.effects.reference_sets import are_values, may_be_listed
 from qprep.analysis.values.abstract_values import ClassRef, External

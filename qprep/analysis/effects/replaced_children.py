@@ -13,6 +13,7 @@ from qprep.analysis.effects.effect_kinds import Effect, EffectKind
 from qprep.analysis.effects.effect_search import EffectSearch
 from qprep.analysis.effects.lexical_scopes import assigned_value
 from qprep.analysis.places import Place
+from qprep.analysis.symbols.ast_utils import argument_values
 
 
 def replaced_by(search: EffectSearch, node: ast.expr) -> list[named_children.NamedChild] | None:
@@ -49,5 +50,5 @@ def _given_with(search: EffectSearch, name: ast.AST) -> ast.Call | None:
         value = parent.args[-1]
     if not isinstance(value, ast.Call):
         return None
-    arguments = (*value.args, *(keyword.value for keyword in value.keywords))
+    arguments = argument_values(value)
     return value if all(isinstance(each, ast.Constant) for each in arguments) else None

@@ -9,18 +9,17 @@ from qprep.analysis.effects.abstract_objects import (
     NOTHING,
     Below,
     ClassObject,
-    ClassTest,
     FunctionObject,
     Instance,
     Made,
     Named,
     Reference,
     References,
-    Test,
 )
 from qprep.analysis.effects.handed_back import RETURNS_SELF
 from qprep.analysis.effects.lexical_scopes import Binding, BindingKind, FileScopes
 from qprep.analysis.effects.library_names import CHILDREN, FETCHES
+from qprep.analysis.effects.object_tests import ClassTest, Test
 from qprep.analysis.effects.points_to import PointsTo
 from qprep.analysis.effects.python_classes import OF_CONTAINERS
 from qprep.analysis.effects.text_functions import TEXT_METHODS

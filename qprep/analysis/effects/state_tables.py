@@ -6,17 +6,17 @@ import ast
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from qprep.analysis.effects.abstract_objects import AnyOf, ClassTest, NameTest
 from qprep.analysis.effects.attribute_names import is_any, may_be, patterns_of
 from qprep.analysis.effects.class_conditions import Variable, conditions
 from qprep.analysis.effects.method_calls import attribute_reads
-from qprep.analysis.symbols.ast_utils import last_name
+from qprep.analysis.effects.object_tests import AnyOf, ClassTest, NameTest
+from qprep.analysis.symbols.ast_utils import dotted_root, last_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from qprep.analysis.effects.abstract_objects import Test
     from qprep.analysis.effects.lexical_scopes import FileScopes, LexicalScope
+    from qprep.analysis.effects.object_tests import Test
 
 CHILD_TABLE = "_modules"
 _STATE = "__dict__"
@@ -215,9 +215,7 @@ class TableReads:
         parts = node.elts if isinstance(node, ast.Tuple) else [node]
         found: set[str] = set()
         for part in parts:
-            root = part
-            while isinstance(root, ast.Attribute):
-                root = root.value
+            root = dotted_root(part)
             home = self.file.scope_of(root).binder(root.id) if isinstance(root, ast.Name) else None
             bindings = home.bindings[root.id] if home is not None and isinstance(root, ast.Name) else []
             if not isinstance(root, ast.Name) or len(bindings) > 1:

@@ -23,6 +23,7 @@ from qprep.analysis.effects.python_classes import may_keep
 from qprep.analysis.effects.reference_sets import classes_of, union
 from qprep.analysis.effects.stored_values import AttributeStore
 from qprep.analysis.effects.value_keys import ComputedKey, GivenKey, KeptKey
+from qprep.analysis.symbols.definition_names import DefinitionName
 from qprep.analysis.values.abstract_values import ClassRef, External
 
 
@@ -132,7 +133,7 @@ def _is_decorated_as_dataclass(evaluation: Evaluation, cls: ClassRef) -> bool:
 def given_to_class(evaluation: Evaluation, cls: ClassRef, field: str | None) -> References:
     """The arguments of all calls of a class, or for one field, and what its methods put into their own object."""
     found = NOTHING
-    for node, file in evaluation.calls.meanings(cls.name.rpartition(".")[2].partition(":")[0]).classes.get(cls, ()):
+    for node, file in evaluation.calls.meanings(DefinitionName.parse(cls.name).name).classes.get(cls, ()):
         parent = file.parents.get(node)
         if isinstance(parent, ast.Call) and parent.func is node:
             scope = file.scope_of(parent)

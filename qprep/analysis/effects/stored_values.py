@@ -15,7 +15,7 @@ from qprep.analysis.effects.attribute_names import ANY_NAME, may_be, patterns_of
 from qprep.analysis.effects.lexical_scopes import BindingKind, assigned_value
 from qprep.analysis.effects.python_classes import OF_CONTAINERS
 from qprep.analysis.effects.tensor_expressions import is_operation_of_torch, is_tensor
-from qprep.analysis.symbols.ast_utils import last_name
+from qprep.analysis.symbols.ast_utils import argument_values, last_name
 from qprep.foundation.catalogue.module_attributes import NN_MODULE_ATTRIBUTES
 
 if TYPE_CHECKING:
@@ -160,7 +160,9 @@ class StoreTable:
         for statement in file.index.of(ast.Raise):
             if isinstance(statement.exc, ast.Call):
                 scope = file.scope_of(statement)
-                self.raised += [(value, scope) for value in _values(statement.exc) if not isinstance(value, ast.BinOp)]
+                self.raised += [
+                    (value, scope) for value in argument_values(statement.exc) if not isinstance(value, ast.BinOp)
+                ]
 
     def _read_decorators(self, function: LexicalScope) -> None:
         for decorator in getattr(function.node, "decorator_list", ()):
@@ -185,7 +187,7 @@ class StoreTable:
             self._note(node.value, Addition(tuple(each for each in kept if each is not None), scope))
 
     def _read_call(self, call: ast.Call, file: FileScopes) -> None:
-        values = _values(call)
+        values = argument_values(call)
         if not values:
             return
         scope = file.scope_of(call)
@@ -304,7 +306,7 @@ def _attribute_store(call: ast.Call, scope: LexicalScope) -> AttributeStore | No
             found = dictionary_owner(table)
             if found is not None or _is_call_of(table, "globals"):
                 names = {ANY_NAME} if call.args else {keyword.arg or ANY_NAME for keyword in call.keywords}
-                return AttributeStore(found, frozenset(names), _values(call), scope, _is_of_module(table))
+                return AttributeStore(found, frozenset(names), argument_values(call), scope, _is_of_module(table))
     return None
 
 
@@ -317,10 +319,6 @@ def _set_by_itself(value: ast.expr, scope: LexicalScope) -> tuple[ast.expr, ...]
         return (value,)
     others = (binding.value for binding in bindings if binding.kind is not BindingKind.PARAMETER)
     return tuple(other for other in others if isinstance(other, ast.expr))
-
-
-def _values(call: ast.Call) -> tuple[ast.expr, ...]:
-    return (*call.args, *(keyword.value for keyword in call.keywords))
 
 
 def _is_call_of(node: ast.expr, name: str) -> bool:

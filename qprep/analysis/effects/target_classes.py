@@ -6,26 +6,21 @@ import re
 from collections.abc import Collection
 
 from qprep.analysis.effects.abstract_objects import (
-    AnyOf,
     Anything,
-    AttributeTest,
     Below,
     ClassObject,
     ClassOf,
-    ClassTest,
-    GivenName,
     Held,
     Instance,
     Made,
     Named,
-    NameTest,
     Reference,
-    Test,
 )
 from qprep.analysis.effects.attribute_names import is_any
 from qprep.analysis.effects.class_facts import ROOTS, RUNTIME, TORCH, ModuleClass, short_name
 from qprep.analysis.effects.effect_kinds import EffectKind
 from qprep.analysis.effects.effect_source import EffectSource
+from qprep.analysis.effects.object_tests import AnyOf, AttributeTest, ClassTest, GivenName, NameTest, Test
 from qprep.analysis.values.abstract_values import ClassRef, External
 from qprep.foundation.catalogue.module_attributes import LAYER_ATTRIBUTES, NN_MODULE_ATTRIBUTES, OTHER_ATTRIBUTES
 

@@ -10,6 +10,7 @@ from qprep.analysis.effects.abstract_objects import ClassObject, FunctionObject,
 from qprep.analysis.effects.attribute_names import ANY_NAME, ANY_THAT_IS_THERE
 from qprep.analysis.effects.effect_kinds import Effect, EffectKind
 from qprep.analysis.effects.effect_search import EffectSearch, any_object
+from qprep.analysis.symbols.ast_utils import argument_values, dotted_root
 
 _TORCH_MUTATORS = ("torch.nn.utils.", "torch.ao.", "torch.quantization.", "torch.fx.")
 _PURE_UTILITIES = ("clip_grad", "parameters_to_vector", "vector_to_parameters", "rnn.", "stateless.", "get_total_norm")
@@ -21,9 +22,7 @@ _HOOKS_OF_TORCH = "torch.nn.modules.module.register_module_"
 
 def may_be_torch(search: EffectSearch, func: ast.Name | ast.Attribute) -> bool:
     """True if a call may be one of torch's utilities, by the import that its name begins with."""
-    root: ast.expr = func
-    while isinstance(root, ast.Attribute):
-        root = root.value
+    root = dotted_root(func)
     if not isinstance(root, ast.Name):
         return False
     home = search.file.scope_of(func).binder(root.id)
@@ -42,7 +41,7 @@ def torch_utility(search: EffectSearch, node: ast.Call) -> Iterator[Effect]:
         last = rest.rpartition(".")[2]
         if rest.startswith(_PURE_UTILITIES) or last.startswith(_PURE_NAMES) or last.lstrip("_")[:1].isupper():
             continue
-        values = [*node.args, *(keyword.value for keyword in node.keywords)]
+        values = argument_values(node)
         changed = _CHANGED_ARGUMENT.get(callee.base.name)
         is_placed = changed is not None and len(node.args) > changed and not node.keywords
         for value in [node.args[changed]] if changed is not None and is_placed else values:

@@ -10,6 +10,7 @@ from qprep.analysis.effects.item_paths import ANYWHERE
 from qprep.analysis.effects.lexical_scopes import FileScopes, LexicalScope
 from qprep.analysis.effects.object_queries import ObjectQueries
 from qprep.analysis.effects.value_search import ValueSearch
+from qprep.analysis.symbols.definition_names import DefinitionName
 from qprep.analysis.values.abstract_values import ClassRef
 
 _OF_CLASSES = frozenset(("__call__", "__init__", "__new__"))
@@ -98,4 +99,4 @@ class UseSearch(ValueSearch):
 
 def short_name(cls: ClassRef) -> str:
     """The name that code around a class reads it by."""
-    return cls.name.rpartition(".")[2].partition(":")[0]
+    return DefinitionName.parse(cls.name).name

@@ -10,15 +10,14 @@ from qprep.analysis.facts import HeldFunction
 from qprep.analysis.interpreter import instances, registered_functions
 from qprep.analysis.interpreter.attribute_table import Creation
 from qprep.analysis.interpreter.environment import rooted
+from qprep.analysis.symbols.definition_names import variants
 from qprep.analysis.symbols.parameter_names import PARAMETER_NAMES
-from qprep.analysis.symbols.symbol_table import variants
 from qprep.analysis.values.abstract_values import (
     INT,
     OTHER,
     PARAMETER,
     UNKNOWN,
     ClassRef,
-    Closure,
     External,
     FunctionRef,
     Kind,
@@ -33,6 +32,7 @@ from qprep.analysis.values.abstract_values import (
     options,
     tensor_of,
 )
+from qprep.analysis.values.closure_values import Closure
 
 if TYPE_CHECKING:
     from qprep.analysis.interpreter.environment import Frame
@@ -47,7 +47,7 @@ def store(analysis: Analysis, frame: Frame, target: ast.Attribute, value: Kind, 
     """`owner.name = value`."""
     owner = analysis.evaluate(frame, target.value)
     for option in options(owner):
-        if isinstance(option, Module) and option.path == "" and isinstance(option.cls, ClassRef):
+        if isinstance(option, Module) and option.is_self and isinstance(option.cls, ClassRef):
             bind(analysis, frame, option.cls, target.attr, value, node)
         elif isinstance(option, Object):
             instances.store(analysis, frame, option, target, value)
@@ -67,9 +67,9 @@ def bind(analysis: Analysis, frame: Frame, cls: ClassRef, name: str, value: Kind
 
 def _owned(value: Kind) -> Kind:
     """A module that was reached through self keeps that as its origin under the new name."""
-    if isinstance(value, Module) and aliasing.is_common(value):
+    if isinstance(value, Module) and value.is_common:
         return Module(value.cls, value.path, aliasing.place_of(value), value.item, value.loops)
-    if isinstance(value, Module) and value.path and value.origin is None and "*" not in value.path:
+    if isinstance(value, Module) and value.path and value.origin is None and not value.path.may_be_many:
         return Module(value.cls, value.path, value.path, value.item, value.loops)
     return value
 
@@ -83,7 +83,7 @@ def module_attribute(analysis: Analysis, frame: Frame, value: Module, name: str)
     if name == "training":
         return INT
     if value.item is not None and value.path is not None:
-        return rooted(value.item, f"{value.path}.{name}")
+        return rooted(value.item, value.path.attribute(name))
     return UNKNOWN
 
 
@@ -93,21 +93,21 @@ def class_attribute(analysis: Analysis, cls: ClassRef, bound: Kind, name: str) -
         table = analysis.attributes_of(cls)
         entry = table.names.get(name)
         if entry is not None:
-            path = f"{bound.path}.{name}" if bound.path else name
-            return entry.kind if bound.path is None else rooted(entry.kind, path, bound.path)
+            path = bound.path
+            return entry.kind if path is None else rooted(entry.kind, path.attribute(name), path)
         if name == "training":
             return INT
     if isinstance(bound, Object) and (kept := instances.attribute(analysis, bound, name)) is not None:
         return kept
     found = _inherited(analysis, analysis.project.mro(cls), bound, name)
     if isinstance(found, Module) and found.path is None and isinstance(bound, Module) and bound.path is not None:
-        return rooted(found, f"{bound.path}.{name}" if bound.path else name)
+        return rooted(found, bound.path.attribute(name))
     if found is not None:
         return found
     if isinstance(bound, Module):
         table = analysis.attributes_of(cls)
         if table.dynamic is not None and bound.path is not None:
-            return rooted(table.dynamic, f"{bound.path}.{name}" if bound.path else name)
+            return rooted(table.dynamic, bound.path.attribute(name))
     return UNKNOWN
 
 
@@ -144,7 +144,7 @@ def _inherited(analysis: Analysis, chain: tuple[Kind, ...], bound: Kind, name: s
 
 def _may_have(analysis: Analysis, base: ClassRef, name: str) -> bool:
     """True if the body of a class binds or annotates a name; nothing is parsed for it."""
-    surface, entry = analysis.project.surface(base.module), analysis.project.class_outline(base)
+    surface, entry = analysis.project.surface(base.module), analysis.project.class_summary(base)
     if surface is None or entry is None:
         return False
     return name in (*entry.methods, *entry.values, *entry.annotations) or f"{base.name}.{name}" in surface.classes

@@ -28,7 +28,6 @@ from qprep.analysis.values.abstract_values import (
     OTHER,
     UNKNOWN,
     ClassRef,
-    Closure,
     External,
     FunctionRef,
     InputPart,
@@ -47,6 +46,8 @@ from qprep.analysis.values.abstract_values import (
     modules_of,
     options,
 )
+from qprep.analysis.values.access_paths import AccessPath
+from qprep.analysis.values.closure_values import Closure
 from qprep.foundation.catalogue.torch_ao import FUNCTIONAL, FUNCTIONAL_METHODS, eager_name
 
 if TYPE_CHECKING:
@@ -111,7 +112,7 @@ def _call_attribute(analysis: Analysis, frame: Frame, node: ast.Call, receiver: 
         receiver = _as_given(analysis, frame, node.func.value, receiver, (Module, Object))
     known = [option for option in options(receiver) if option != NONE] or [receiver]
     modules = [option for option in known if isinstance(option, Module)]
-    if modules and name in ("forward", "__call__") and all(option.path != "" for option in modules):
+    if modules and name in ("forward", "__call__") and all(not option.is_self for option in modules):
         return call_module(analysis, frame, node, modules, arguments)
     results: list[Kind] = []
     callables: list[Kind] = []
@@ -169,7 +170,7 @@ def _as_given(
     if not known or not all(isinstance(option, wanted) for option in known):
         return kind
     others = (option for option in options(kind) if not isinstance(option, Opaque))
-    return join_all([*(rooted(option, path) for option in known), *others])
+    return join_all([*(rooted(option, AccessPath((path,))) for option in known), *others])
 
 
 def _says_nothing(kind: Kind) -> bool:
@@ -182,7 +183,9 @@ def call_kind(analysis: Analysis, frame: Frame, node: ast.Call, callee: Kind, ar
     if modules:
         note_held_function(analysis, frame, node, callee, arguments)
         path = self_attribute(analysis, frame, node.func)
-        others = [Module(None, path)] if path is not None and any(map(_says_nothing, options(callee))) else []
+        others = (
+            [Module(None, AccessPath((path,)))] if path is not None and any(map(_says_nothing, options(callee))) else []
+        )
         called = partial(call_module, analysis, frame, node, [*modules, *others], arguments)
         objects = [option for option in options(callee) if isinstance(option, Object)]
         return _call_each(analysis, frame, node, objects, arguments, called) if objects else called()

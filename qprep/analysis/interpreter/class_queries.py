@@ -53,7 +53,7 @@ class ClassQueries:
     def defines(self, ref: ClassRef, name: str) -> bool:
         """True if a project class of the family of `ref` has a method called `name`."""
         for base in self.project.mro(ref):
-            entry = self.project.class_outline(base) if isinstance(base, ClassRef) else None
+            entry = self.project.class_summary(base) if isinstance(base, ClassRef) else None
             if entry is not None and (name in entry.methods or name in entry.values):
                 return True
         return False

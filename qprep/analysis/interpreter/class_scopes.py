@@ -10,12 +10,8 @@ from qprep.analysis.interpreter.environment import Frame
 from qprep.analysis.interpreter.protocol import Analysis
 from qprep.analysis.places import Unit
 from qprep.analysis.symbols import local_classes
-from qprep.analysis.values.abstract_values import (
-    UNKNOWN,
-    ClassRef,
-    Kind,
-    NameScope,
-)
+from qprep.analysis.values.abstract_values import UNKNOWN, ClassRef, Kind
+from qprep.analysis.values.closure_values import NameScope
 
 
 class ClassScopes:

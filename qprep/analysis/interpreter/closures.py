@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING
 from qprep.analysis.interpreter.argument_binding import bind
 from qprep.analysis.interpreter.arguments import Callee
 from qprep.analysis.interpreter.environment import CallSummary, Frame
-from qprep.analysis.values import allocation_sites
-from qprep.analysis.values.abstract_values import NONE, UNKNOWN, NameScope
+from qprep.analysis.values import call_sensitivity
+from qprep.analysis.values.abstract_values import NONE, UNKNOWN
+from qprep.analysis.values.closure_values import NameScope
 from qprep.analysis.values.path_events import FunctionCalled, OperationCounted, OperationRan
 
 if TYPE_CHECKING:
     from qprep.analysis.interpreter.arguments import Arguments
     from qprep.analysis.interpreter.protocol import Analysis
-    from qprep.analysis.values.abstract_values import Closure, Kind
+    from qprep.analysis.values.abstract_values import Kind
+    from qprep.analysis.values.closure_values import Closure
 
 MAX_DEPTH = 48  # calls inside each other; beyond that nothing is known
 _REPLAYED = (OperationCounted, OperationRan, FunctionCalled)  # events that mean the same wherever the call stands
@@ -41,7 +43,7 @@ def call(analysis: Analysis, frame: Frame, node: ast.Call, closure: Closure, arg
         for place, (unit, function) in home.callers.items():
             analysis.note_callee(place, unit, function, home.unit)
         home.callers.clear()
-    return analysis.at_call_site(frame, node, known.returned, allocation_sites.made_in(home.index.name, closure.node))
+    return analysis.at_call_site(frame, node, known.returned, call_sensitivity.made_in(home.index.name, closure.node))
 
 
 def note_maker(frame: Frame, node: ast.Call, closure: Closure) -> None:

@@ -7,6 +7,7 @@ import re
 from typing import TYPE_CHECKING
 
 from qprep.analysis.symbols.ast_utils import walk
+from qprep.analysis.symbols.definition_names import DefinitionName
 from qprep.analysis.values.abstract_values import (
     UNKNOWN,
     ClassRef,
@@ -84,7 +85,7 @@ def _objects(analysis: Analysis, kind: Kind) -> list[Kind]:
 
 def _look_through_callers(analysis: Analysis, makers: list[ClassRef]) -> None:
     """Evaluate the functions outside classes that make instances of these classes: no forward runs them."""
-    words = {cls.name.rpartition(".")[2] for cls in makers if cls not in analysis.looked_for}
+    words = {DefinitionName.parse(cls.name).key for cls in makers if cls not in analysis.looked_for}
     analysis.looked_for.update(makers)
     if not words:
         return

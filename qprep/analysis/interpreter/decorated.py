@@ -8,16 +8,8 @@ from typing import TYPE_CHECKING
 from qprep.analysis.interpreter.arguments import Arguments
 from qprep.analysis.interpreter.call_evaluation import call_kind
 from qprep.analysis.interpreter.expressions import evaluate
-from qprep.analysis.values.abstract_values import (
-    UNKNOWN,
-    Closure,
-    FunctionRef,
-    Kind,
-    Returning,
-    Sequence,
-    join_all,
-    options,
-)
+from qprep.analysis.values.abstract_values import UNKNOWN, FunctionRef, Kind, Returning, Sequence, join_all, options
+from qprep.analysis.values.closure_values import Closure
 
 if TYPE_CHECKING:
     from qprep.analysis.interpreter.environment import Frame

@@ -11,10 +11,11 @@ from qprep.analysis.interpreter import attributes
 from qprep.analysis.interpreter.conditions import exclude_each_other
 from qprep.analysis.interpreter.environment import Counts
 from qprep.analysis.places import Place, Unit
+from qprep.analysis.symbols.definition_names import DefinitionName, plain_name
 from qprep.analysis.symbols.forward_methods import quantizes_itself
 from qprep.analysis.values import path_overlap
 from qprep.analysis.values.abstract_values import FunctionRef, Module, join_all, options
-from qprep.analysis.values.access_paths import any_index
+from qprep.analysis.values.access_paths import SELF, AccessPath
 from qprep.analysis.values.path_events import (
     CHILDREN,
     TOTAL,
@@ -24,6 +25,7 @@ from qprep.analysis.values.path_events import (
     ModuleRan,
     ModuleRanAt,
     OperationRan,
+    PathRan,
     SelfCalled,
 )
 from qprep.foundation.catalogue.torch_ao import eager_name
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
     from qprep.analysis.interpreter.environment import CallSummary, Frame
     from qprep.analysis.interpreter.protocol import Analysis
     from qprep.analysis.values.abstract_values import ClassRef, Kind
+    from qprep.analysis.values.allocation_sites import Origin
 
 # Modules of which one instance may serve every call: nothing to observe, or an instance per call inside.
 _NOT_CALLED_ON_SELF = frozenset(
@@ -49,11 +52,11 @@ def beside_forward(analysis: Analysis, cls: ClassRef) -> Iterator[FunctionRef]:
     entry = analysis.project.class_node(cls)
     for name, node in entry.methods.items() if entry is not None else ():
         own = f"{cls.name}.{name}"
-        if name.startswith("_") or ":" in name or name == "forward" or (cls.module, own) in analysis.ran:
+        if name.startswith("_") or plain_name(name) != name or name == "forward" or (cls.module, own) in analysis.ran:
             continue
         takes = len([*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]) > 1
         if takes and _NOT_CALLED_ON_SELF.isdisjoint(analysis.decorators(cls.module, node)):
-            yield FunctionRef(cls.module, own, Module(cls, ""))
+            yield FunctionRef(cls.module, own, Module(cls, SELF))
 
 
 def has_optional(analysis: Analysis, cls: ClassRef) -> bool:
@@ -109,8 +112,8 @@ def note_module_call(
     analysis: Analysis,
     frame: Frame,
     node: ast.Call | ast.Attribute,
-    identity: str,
-    path: str,
+    identity: Origin,
+    path: AccessPath,
     loops: frozenset[int],
     classes: set[str],
 ) -> ModuleCall | None:
@@ -119,8 +122,8 @@ def note_module_call(
         return None
     place = frame.place(node)
     event = ModuleRan(identity, loops)
-    settled = ModuleRan(any_index(identity), frozenset()) if loops else event
-    runs = path_overlap.path_ran(path if ":" in identity else identity, classes)
+    settled = ModuleRan(identity.generalized(), frozenset()) if loops else event
+    runs = PathRan(identity if isinstance(identity, AccessPath) else path, frozenset(classes))
     again = _happened(frame, event) or _happened(frame, settled) or path_overlap.runs_again(analysis, frame, runs)
     site = analysis.facts.calls.setdefault(place, ModuleCall(place, frame.unit, frame.function, path))
     site.classes |= classes
@@ -188,13 +191,13 @@ def _settle_counts(facts: Facts, counts: Counts) -> None:
             helper = facts.helpers[event.place]
             helper.count = max(helper.count, times)
         elif isinstance(event, MethodEntered):
-            key = (Unit(event.module, event.function.rpartition(".")[0], True), event.function)
+            key = (Unit(event.module, DefinitionName.parse(event.function).owner, True), event.function)
             facts.entered[key] = max(facts.entered.get(key, 0), times)
 
 
 def _settle_reuse(facts: Facts, counts: Counts) -> None:
     """Calls of one instance: a call that itself runs many times, and calls after the first."""
-    sites: dict[str, list[Place]] = defaultdict(list)
+    sites: dict[Origin, list[Place]] = defaultdict(list)
     for event, times in counts.items():
         if isinstance(event, ModuleRanAt) and event.place in facts.calls:
             sites[event.identity].append(event.place)

@@ -8,24 +8,16 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from qprep.analysis.facts import MANY
 from qprep.analysis.places import Place, Unit
-from qprep.analysis.values.abstract_values import (
-    UNKNOWN,
-    Home,
-    Kind,
-    Mapping,
-    Module,
-    NameScope,
-    Sequence,
-    Union,
-    join,
-    join_all,
-)
-from qprep.analysis.values.access_paths import any_index
+from qprep.analysis.values.abstract_values import UNKNOWN, Kind, Mapping, Module, Sequence, Union, join, join_all
+from qprep.analysis.values.allocation_sites import AllocationSite
+from qprep.analysis.values.closure_values import Home, NameScope
 from qprep.analysis.values.path_events import Event, InOneRound, ModuleRan, ModuleRanAt
 
 if TYPE_CHECKING:
     from qprep.analysis.symbols.symbol_table import FileIndex
     from qprep.analysis.values.abstract_values import ClassRef
+    from qprep.analysis.values.access_paths import AccessPath
+    from qprep.analysis.values.allocation_sites import Origin
 
 
 class Condition(NamedTuple):
@@ -61,7 +53,7 @@ class Counts(dict[Event, int]):
             if isinstance(event, InOneRound) and event.loop == loop:
                 result.add(event.event, times)
             elif isinstance(event, ModuleRan | ModuleRanAt) and loop in event.loops:
-                result.add(event._replace(identity=any_index(event.identity), loops=event.loops - {loop}), times)
+                result.add(event._replace(identity=event.identity.generalized(), loops=event.loops - {loop}), times)
             else:
                 result.add(event, MANY)
         return result
@@ -111,7 +103,7 @@ class Frame:
     jumps: list[PathState] = field(default_factory=list)
     loops: list[int] = field(default_factory=list)
     loop_names: dict[str, int] = field(default_factory=dict)
-    loop_steps: dict[str, int] = field(default_factory=dict)  # of loops over a range that goes by more than one
+    loop_strides: dict[str, int] = field(default_factory=dict)  # of loops over a range that goes by more than one
     loop_values: dict[str, ast.expr] = field(default_factory=dict)  # of names that a loop computes: `j = 2 * i`
     alive: bool = True
     earlier: list[Counts] = field(default_factory=list)  # what happened before each loop that this is in
@@ -165,21 +157,30 @@ class Frame:
         return counts
 
 
-def rooted(kind: Kind, path: str, origin: str | None = None) -> Kind:
+def rooted(kind: Kind, path: AccessPath, owner: AccessPath | None = None) -> Kind:
     """The kind of a value reached through `path`: its modules know the way to themselves."""
     if type(kind) is Module:
-        item = rooted(kind.item, f"{path}[*]") if kind.item is not None else None
-        made = f"{origin}/{kind.origin}" if origin and kind.origin else kind.origin
+        item = rooted(kind.item, path.any_item) if kind.item is not None else None
+        made = _owned_by(owner, kind.origin) if owner else kind.origin
         return Module(kind.cls, path, made, item, kind.loops)
     if type(kind) is Sequence:
-        items = tuple(rooted(item, f"{path}[{i}]") for i, item in enumerate(kind.items)) if kind.items else kind.items
-        return Sequence(rooted(kind.item, f"{path}[*]"), items)
+        items = (
+            tuple(rooted(item, path.item(str(i))) for i, item in enumerate(kind.items)) if kind.items else kind.items
+        )
+        return Sequence(rooted(kind.item, path.any_item), items)
     if type(kind) is Mapping:
-        return Mapping(rooted(kind.value, f"{path}[*]"))
+        return Mapping(rooted(kind.value, path.any_item))
     if type(kind) is Union:
         parts = [rooted(option, path) for option in kind.options]
         return join_all(Module(p.cls, p.path, None, p.item, p.loops) if type(p) is Module else p for p in parts)
     return kind
+
+
+def _owned_by(owner: AccessPath, origin: Origin | None) -> Origin | None:
+    """The origin of a module that the class of the object at `owner` made."""
+    if origin is None:
+        return None
+    return (origin if isinstance(origin, AllocationSite) else AllocationSite((origin,))).below(owner)
 
 
 def unrooted(kind: Kind) -> Kind:

@@ -17,7 +17,7 @@ from qprep.analysis.interpreter import (
 )
 from qprep.analysis.interpreter.conditions import branch
 from qprep.analysis.interpreter.environment import Counts, rooted
-from qprep.analysis.interpreter.items import at_index, iterate, selected
+from qprep.analysis.interpreter.items import iterate, selected
 from qprep.analysis.values.abstract_values import (
     CONSTANT_INTEGER,
     FLOWING_INTEGER,
@@ -30,13 +30,11 @@ from qprep.analysis.values.abstract_values import (
     TEXT,
     UNKNOWN,
     ClassRef,
-    Closure,
     External,
     InputPart,
     Kind,
     Mapping,
     Module,
-    NameScope,
     Number,
     Object,
     Partial,
@@ -47,12 +45,12 @@ from qprep.analysis.values.abstract_values import (
     Union,
     Word,
     flows,
-    join,
     join_all,
     options,
     sequence_of,
     tensor_of,
 )
+from qprep.analysis.values.closure_values import Closure, NameScope
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -185,9 +183,9 @@ def _module_item(analysis: Analysis, frame: Frame, value: Module, node: ast.expr
     if value.path is None:
         return aliasing.item_of_common(value, item, ast.unparse(node))
     if isinstance(node, ast.Slice):
-        path = f"{value.path}[{ast.unparse(node)}]"
-        return Module(External("torch.nn.Sequential"), path, None, rooted(item, f"{path}[*]"), value.loops)
-    return selected(rooted(item, f"{value.path}[*]"), node, frame, value.loops)
+        path = value.path.item(ast.unparse(node))
+        return Module(External("torch.nn.Sequential"), path, None, rooted(item, path.any_item), value.loops)
+    return selected(rooted(item, value.path.any_item), node, frame, value.loops)
 
 
 def _call(analysis: Analysis, frame: Frame, node: ast.Call) -> Kind:
@@ -282,7 +280,7 @@ def _comprehension(
         for name in ast.walk(generator.target):
             if isinstance(name, ast.Name):
                 frame.loop_names[name.id] = loop
-        assign(analysis, frame, generator.target, iterate(iterable, loop), None)
+        analysis.assign(frame, generator.target, iterate(iterable, loop), None)
         for test in generator.ifs:
             evaluate(analysis, frame, test)
     if isinstance(node, ast.DictComp):
@@ -307,7 +305,7 @@ def _lambda(analysis: Analysis, frame: Frame, node: ast.Lambda) -> Kind:
 
 def _named(analysis: Analysis, frame: Frame, node: ast.NamedExpr) -> Kind:
     value = evaluate(analysis, frame, node.value)
-    assign(analysis, frame, node.target, value, node.value)
+    analysis.assign(frame, node.target, value, node.value)
     return value
 
 
@@ -346,50 +344,6 @@ def _joined(analysis: Analysis, frame: Frame, node: ast.JoinedStr) -> Kind:
             if part.format_spec is not None:
                 evaluate(analysis, frame, part.format_spec)
     return TEXT
-
-
-def assign(analysis: Analysis, frame: Frame, target: ast.expr, value: Kind, node: ast.expr | None) -> None:
-    """Bind the names in an assignment's target; `node` is the expression of the value, where there is one."""
-    if isinstance(target, ast.Name):
-        frame.scope.names[target.id] = value
-    elif isinstance(target, ast.Attribute):
-        attributes.store(analysis, frame, target, value, node)
-    elif isinstance(target, ast.Tuple | ast.List):
-        _unpack(analysis, frame, target.elts, value)
-    elif isinstance(target, ast.Starred):
-        assign(analysis, frame, target.value, value, node)
-    elif isinstance(target, ast.Subscript):
-        _store_item(analysis, frame, target, value)
-
-
-def _unpack(analysis: Analysis, frame: Frame, targets: list[ast.expr], value: Kind) -> None:
-    starred = any(isinstance(target, ast.Starred) for target in targets)
-    for position, target in enumerate(targets):
-        parts: list[Kind] = []
-        for option in options(value):
-            if isinstance(option, Sequence) and option.items and len(option.items) == len(targets) and not starred:
-                parts.append(option.items[position])
-            elif option != NONE:
-                item = iterate(option)
-                parts.append(item if starred else at_index(item, str(position)))
-        part = join_all(parts)
-        assign(analysis, frame, target, Sequence(part) if isinstance(target, ast.Starred) else part, None)
-
-
-def _store_item(analysis: Analysis, frame: Frame, target: ast.Subscript, value: Kind) -> None:
-    """`x[i] = y`: what flows into `y` flows into `x`; a list or dict may now hold it."""
-    index = evaluate(analysis, frame, target.slice)
-    holder = evaluate(analysis, frame, target.value)
-    if isinstance(holder, Object):
-        instances.call_own(analysis, frame, holder, "__setitem__", index, value)
-    elif isinstance(target.value, ast.Name | ast.Attribute):
-        if isinstance(holder, Tensor) and flows(value):
-            assign(analysis, frame, target.value, Tensor(True, holder.dtype, holder.is_open), None)
-        elif isinstance(holder, Sequence):
-            assign(analysis, frame, target.value, Sequence(join(holder.item, value)), None)
-        elif isinstance(holder, Mapping):
-            held = value if holder.value is UNKNOWN else join(holder.value, value)
-            assign(analysis, frame, target.value, Mapping(held), None)
 
 
 _EVALUATORS: dict[type[ast.expr], Callable[..., Kind]] = {

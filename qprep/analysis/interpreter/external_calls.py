@@ -20,7 +20,6 @@ from qprep.analysis.values.abstract_values import (
     PART,
     UNKNOWN,
     ClassRef,
-    Closure,
     External,
     FunctionRef,
     Kind,
@@ -32,6 +31,8 @@ from qprep.analysis.values.abstract_values import (
     modules_of,
     options,
 )
+from qprep.analysis.values.access_paths import AccessPath
+from qprep.analysis.values.closure_values import Closure
 from qprep.analysis.values.path_events import CHILDREN
 from qprep.foundation.catalogue.torch_ao import FUNCTIONAL, STUBS, eager_name
 
@@ -95,7 +96,7 @@ def _call_foreign(analysis: Analysis, frame: Frame, node: ast.Call, name: str, a
     """A function of another package, of which nothing is known: one of torch's on activations is counted."""
     path = self_attribute(analysis, frame, node.func)
     if path is not None and arguments.flows:
-        return call_module(analysis, frame, node, [Module(External(name), path)], arguments)
+        return call_module(analysis, frame, node, [Module(External(name), AccessPath((path,)))], arguments)
     if arguments.flows and _computes(name):
         analysis.note_unknown(frame, node, f"{name}()")
     return call_through(analysis, frame, node, arguments)
@@ -115,7 +116,7 @@ def _looks_like_class(name: str) -> bool:
 def _is_callback(kind: Kind) -> bool:
     """True if an argument is given to be called: self is given to be analysed."""
     return all(
-        isinstance(option, Closure | FunctionRef | Partial) or (isinstance(option, Module) and option.path != "")
+        isinstance(option, Closure | FunctionRef | Partial) or (isinstance(option, Module) and not option.is_self)
         for option in options(kind)
     )
 

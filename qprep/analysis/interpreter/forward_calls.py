@@ -18,17 +18,17 @@ from qprep.analysis.symbols.function_modules import is_function_like
 from qprep.analysis.values.abstract_values import (
     UNKNOWN,
     ClassRef,
-    Closure,
     FunctionRef,
     Kind,
     Module,
-    NameScope,
     Partial,
     Tensor,
     join_all,
     modules_of,
     options,
 )
+from qprep.analysis.values.access_paths import SELF
+from qprep.analysis.values.closure_values import Closure, NameScope
 
 
 def call_forward(analysis: Analysis, frame: Frame, module: Module, arguments: Arguments | None) -> Kind:
@@ -37,7 +37,7 @@ def call_forward(analysis: Analysis, frame: Frame, module: Module, arguments: Ar
     flow = arguments is None or arguments.flows
     if not frame.recording:
         return Tensor(False)
-    bound = Module(module.cls, "", None, module.item)
+    bound = Module(module.cls, SELF, None, module.item)
     found = attributes.class_attribute(analysis, module.cls, bound, "forward")
     forwards = [option for option in options(found) if isinstance(option, FunctionRef | Closure | Partial)]
     if not forwards:
@@ -79,7 +79,7 @@ def _run_lambda(analysis: Analysis, cls: ClassRef, forward: Closure | Partial, a
     index = analysis.project.index(cls.module)
     if not isinstance(closure, Closure) or index is None:
         return Tensor(True)
-    bound = Module(cls, "")
+    bound = Module(cls, SELF)
     unit, function = Unit(cls.module, cls.name, True), f"{cls.name}.forward"
     inner = Frame(index, unit, function, bound, cls, NameScope({}), True)
     given = arguments

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from collections import Counter
 
 from qprep.analysis.interpreter import (
@@ -14,13 +15,9 @@ from qprep.analysis.interpreter.class_scopes import ClassScopes
 from qprep.analysis.interpreter.environment import NOTHING, CallSummary, Frame
 from qprep.analysis.interpreter.protocol import Analysis
 from qprep.analysis.places import Unit
-from qprep.analysis.values.abstract_values import (
-    NONE,
-    ClassRef,
-    FunctionRef,
-    Module,
-    NameScope,
-)
+from qprep.analysis.symbols.definition_names import DefinitionName
+from qprep.analysis.values.abstract_values import NONE, ClassRef, FunctionRef, Module
+from qprep.analysis.values.closure_values import NameScope
 from qprep.analysis.values.path_events import FunctionCalled, OperationRan
 from qprep.foundation.lru_store import LruStore
 
@@ -72,13 +69,9 @@ class FunctionRuns:
         index = analysis.project.index(ref.module)
         if key in analysis.running and not root:  # an instance of its own class inside is another instance
             analysis.recursive.add(key)
-        if node is None or index is None or key in analysis.running or len(analysis.running) > closures.MAX_DEPTH:
+        if node is None or index is None or key in analysis.running or self._is_too_deep(analysis, ref):
             return NOTHING
-        if ref.bound is None and self._active[ref.module, ref.name]:
-            analysis.recursive.add((ref.module, ref.name))  # inside itself, whatever its arguments are
-        if self._active[ref.module, ref.name] >= MAX_RECURSION:
-            return NOTHING
-        owner = ref.name.rpartition(".")[0]
+        owner = DefinitionName.parse(ref.name).owner
         cls = ClassRef(ref.module, owner) if owner else None
         is_static = "builtins.staticmethod" in analysis.decorators(ref.module, node) if owner else False
         is_entry = (root and not called_only) or arguments is None
@@ -89,31 +82,38 @@ class FunctionRuns:
         )
         if not root and isinstance(ref.bound, Module):
             inner.caller = frame
-        parameters = dict(names)
-        analysis.running.add(key)
-        self._active[ref.module, ref.name] += 1
-        if recording:
-            analysis.ran.add((ref.module, ref.name))
-        try:
-            analysis.run_block(inner, node.body)
-        finally:
-            analysis.running.discard(key)
-            self._active[ref.module, ref.name] -= 1
+        around = Frame(index, unit, ref.name, ref.bound, cls, NameScope(dict(names)), recording)
+        self._run_body(analysis, key, ref, inner, node)
         returned = inner.returned() if inner.returns else NONE
         if node.decorator_list and (maker := analysis.frame_of(ref.module)) is not None:
-            around = Frame(index, unit, ref.name, ref.bound, cls, NameScope(parameters), recording)
             returned = decorated.wrapped(analysis, maker, around, node, returned)
-            inner.exits.append(inner.total())
-            inner.alive = False
-            for path in inner.exits:
-                path.add_all(around.counts)
-            inner.touched |= around.touched
+            _add_decorator(inner, around)
         runs_again = key in analysis.recursive or (ref.module, ref.name) in analysis.recursive
         counts = inner.total().repeated(analysis.next_loop()) if runs_again else inner.total()
         summary = CallSummary(returned, counts, frozenset(inner.touched))
         self._settle(analysis, unit, summary)
         self._memo.put(key, summary)
         return summary
+
+    def _is_too_deep(self, analysis: Analysis, ref: FunctionRef) -> bool:
+        """True if a function runs inside itself, or inside others, too often to be followed further."""
+        if len(analysis.running) > closures.MAX_DEPTH:
+            return True
+        if ref.bound is None and self._active[ref.module, ref.name]:
+            analysis.recursive.add((ref.module, ref.name))  # inside itself, whatever its arguments are
+        return self._active[ref.module, ref.name] >= MAX_RECURSION
+
+    def _run_body(self, analysis: Analysis, key: object, ref: FunctionRef, inner: Frame, node: ast.FunctionDef) -> None:
+        """Evaluate the statements of a function, which counts as running meanwhile."""
+        analysis.running.add(key)
+        self._active[ref.module, ref.name] += 1
+        if inner.recording:
+            analysis.ran.add((ref.module, ref.name))
+        try:
+            analysis.run_block(inner, node.body)
+        finally:
+            analysis.running.discard(key)
+            self._active[ref.module, ref.name] -= 1
 
     def _settle(self, analysis: Analysis, unit: Unit, summary: CallSummary) -> None:
         """A function outside classes owns its operations: its counts are final."""
@@ -126,3 +126,12 @@ class FunctionRuns:
             elif isinstance(event, FunctionCalled):
                 helper = analysis.facts.helpers[event.place]
                 helper.count = max(helper.count, times)
+
+
+def _add_decorator(inner: Frame, around: Frame) -> None:
+    """Add the events of decorators to every path through a function."""
+    inner.exits.append(inner.total())
+    inner.alive = False
+    for path in inner.exits:
+        path.add_all(around.counts)
+    inner.touched |= around.touched

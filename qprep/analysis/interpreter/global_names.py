@@ -9,7 +9,7 @@ from qprep.analysis.interpreter import (
     registered_functions,
 )
 from qprep.analysis.interpreter.protocol import Analysis
-from qprep.analysis.symbols.symbol_table import variants
+from qprep.analysis.symbols.definition_names import plain_name, variants
 from qprep.analysis.values.abstract_values import (
     UNKNOWN,
     ClassRef,
@@ -77,6 +77,6 @@ class GlobalNames:
 
     def _varied(self, analysis: Analysis, ref: ClassRef | FunctionRef) -> str | None:
         """The name of a class or function that is one of several definitions of it."""
-        name, surface = ref.name.partition(":")[0], analysis.project.surface(ref.module)
+        name, surface = plain_name(ref.name), analysis.project.surface(ref.module)
         is_one = name != ref.name or (surface is not None and len(variants(surface.values, name)) > 0)
         return name if is_one and "." not in ref.name else None

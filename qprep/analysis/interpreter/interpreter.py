@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 from qprep.analysis.effects import aliasing
 from qprep.analysis.facts import Facts, HelperCall, ModuleCall, OpSite, Unknown
 from qprep.analysis.interpreter import (
+    assignments,
     attributes,
-    entry_points,
+    class_runs,
     expressions,
     forward_calls,
-    module_level,
     parameter_types,
     project_calls,
 )
@@ -28,9 +28,9 @@ from qprep.analysis.interpreter.global_names import GlobalNames
 from qprep.analysis.interpreter.protocol import Analysis
 from qprep.analysis.interpreter.statements import run_block
 from qprep.analysis.places import Place, Unit
-from qprep.analysis.symbols.function_modules import is_function_like
+from qprep.analysis.symbols.ast_utils import dotted_root
 from qprep.analysis.symbols.own_uses import OwnUses
-from qprep.analysis.values import allocation_sites
+from qprep.analysis.values import call_sensitivity
 from qprep.analysis.values.abstract_values import (
     UNKNOWN,
     ClassRef,
@@ -38,11 +38,12 @@ from qprep.analysis.values.abstract_values import (
     FunctionRef,
     Kind,
     Module,
-    NameScope,
     Object,
     modules_of,
     options,
 )
+from qprep.analysis.values.access_paths import SELF
+from qprep.analysis.values.closure_values import NameScope
 from qprep.analysis.values.path_events import TOTAL, OperationRan
 from qprep.foundation.catalogue.lookup import load
 from qprep.foundation.catalogue.op import Op, OpClass
@@ -52,6 +53,8 @@ if TYPE_CHECKING:
 
     from qprep.analysis.symbols.module_resolver import Project
     from qprep.analysis.symbols.symbol_table import FileIndex
+    from qprep.analysis.values.access_paths import AccessPath
+    from qprep.analysis.values.allocation_sites import AllocationSite, Origin
     from qprep.foundation.catalogue.lookup import Spelling
 
 
@@ -68,7 +71,7 @@ class ProjectAnalysis(Analysis):
         self.proven: frozenset[Place] = frozenset()  # where a run of a model saw an operation on activations
         self.walked: dict[tuple[str, int, int], set[ClassRef]] = {}  # calls of children(): of which classes
         self.nested: set[ClassRef] = set()  # classes that other modules make instances of
-        self.runs: dict[ClassRef, frozenset[str]] = {}  # what a forward calls, by path
+        self.runs: dict[ClassRef, frozenset[AccessPath]] = {}  # what a forward calls, by path
         self.passed: dict[ClassRef, dict[int | str, Kind]] = {}  # to constructors, by position or keyword
         self.looked_for: set[ClassRef] = set()  # classes whose makers were evaluated
         self.called: dict[str, list[str]] | None = None  # the files that call something of a name, once they are read
@@ -88,73 +91,13 @@ class ProjectAnalysis(Analysis):
 
     def run(self, names: Iterable[str]) -> Facts:
         """Evaluate all nn.Module classes of the modules called `names`, users before what they use."""
-        names = list(names)
-        called: list[ClassRef] = []  # by other code, which tells what they are given
-        putting: list[str] = []
-        for name in names:
-            index = self.project.index(name)
-            if module_level.has_some(self, name):
-                putting.append(name)
-            for cls in reversed(list(index.classes)) if index is not None else ():
-                ref = ClassRef(name, cls)
-                if self.is_module(ref) and is_function_like(self.project, ref):
-                    called.append(ref)
-                elif self.is_module(ref):
-                    self._guarded(ref)
-        for ref in called:
-            self._guarded(ref)
-        for name in names:
-            self._run_beside(name)
-        for name in putting:
-            module_level.look_at(self, name)
+        class_runs.run_modules(self, list(names))
         return self.facts
 
-    def _run_beside(self, name: str) -> None:
-        """Evaluate what users may call other than forward: public methods that no forward runs."""
-        index = self.project.index(name)
-        for cls in reversed(list(index.classes)) if index is not None else ():
-            ref = ClassRef(name, cls)
-            if self.is_module(ref):
-                if ref in self.reached and entry_points.has_optional(self, ref):
-                    self._guarded(ref, again=True)
-                for method in entry_points.beside_forward(self, ref):
-                    self._guarded(ref, method)
-
-    def _run_method(self, cls: ClassRef, method: FunctionRef) -> None:
-        frame = self.frame_of(cls.module)
-        if frame is None:
-            return
-        frame.recording = True
-        before, known = entry_points.sizes(self.facts), self.ran
-        self.ran = set()
-        try:
-            summary = self.summary(frame, method, None, recording=True, root=True, beside=True)
-        finally:
-            ran, self.ran = self.ran, known
-        if entry_points.is_entry(summary):
-            self.ran |= ran
-            finish_root(self, cls, summary, is_forward=False)
-        else:
-            entry_points.take_back(self.facts, before, is_known=bool(summary.touched))
-
-    def _guarded(self, ref: ClassRef, method: FunctionRef | None = None, *, again: bool = False) -> None:
-        """Code nested a thousandfold ends the analysis of its file, not of the others."""
-        self.closures.clear()
-        try:
-            self._run_class(ref, again=again) if method is None else self._run_method(ref, method)
-        except RecursionError:
-            self.too_deep.add(ref.module)
-            self.running.clear()
-            self._functions.stop()
-
-    def _run_class(self, ref: ClassRef, *, again: bool) -> None:
-        """Evaluate the forward of a class that no other one calls, or `again` with all that may be left out."""
-        self.attributes_of(ref)
-        if again or ref not in self.reached:
-            frame = self.frame_of(ref.module)
-            if frame is not None:
-                frame.recording = True
-                self.call_forward(frame, Module(ref), None)
+    def stop_runs(self) -> None:
+        """No function is running any more: an error ended the evaluation."""
+        self.running.clear()
+        self._functions.stop()
 
     # Parts of the evaluation that call one another
 
@@ -172,7 +115,7 @@ class ProjectAnalysis(Analysis):
 
     def assign(self, frame: Frame, target: ast.expr, value: Kind, node: ast.expr | None) -> None:
         """Bind the names in the target of an assignment."""
-        expressions.assign(self, frame, target, value, node)
+        assignments.assign(self, frame, target, value, node)
 
     def call_kind(self, frame: Frame, node: ast.Call, callee: Kind, arguments: Arguments) -> Kind:
         """The kind that calling a value returns."""
@@ -204,10 +147,7 @@ class ProjectAnalysis(Analysis):
 
     def name_kind(self, frame: Frame, node: ast.expr) -> Kind:
         """The kind of a name or dotted name; anything else is unknown."""
-        root = node
-        while isinstance(root, ast.Attribute):
-            root = root.value
-        return self.evaluate(frame, node) if isinstance(root, ast.Name) else UNKNOWN
+        return self.evaluate(frame, node) if isinstance(dotted_root(node), ast.Name) else UNKNOWN
 
     def annotated(self, index: FileIndex, node: ast.expr) -> Kind | None:
         """The kind that an annotation promises."""
@@ -260,7 +200,7 @@ class ProjectAnalysis(Analysis):
         if table is None:
             table = self._attributes[ref] = Attributes()
             if self.is_module(ref):
-                self.build(Module(ref, ""))
+                self.build(Module(ref, SELF))
         return table
 
     def build(self, instance: Module | Object) -> None:
@@ -303,7 +243,7 @@ class ProjectAnalysis(Analysis):
         if frame is not None:
             self.summary(frame, ref, Arguments(), recording=False)
 
-    def origin(self, frame: Frame, node: ast.expr) -> str | None:
+    def origin(self, frame: Frame, node: ast.expr) -> AllocationSite | None:
         """The place that makes exactly one instance; None in a loop, which makes many."""
         return aliasing.origin_of(frame, node)
 
@@ -335,7 +275,7 @@ class ProjectAnalysis(Analysis):
         """Call a method of a class, or of an object that is not a module: what it runs, nothing there can own."""
         return project_calls.call_beside(self, frame, ref, arguments)
 
-    def at_call_site(self, frame: Frame, node: ast.Call, kind: Kind, made: allocation_sites.Made) -> Kind:
+    def at_call_site(self, frame: Frame, node: ast.Call, kind: Kind, made: call_sensitivity.Made) -> Kind:
         """The result of a call with an allocation site of this call for each module that the callee allocated."""
         return project_calls.at_call_site(self, frame, node, kind, made)
 
@@ -411,8 +351,8 @@ class ProjectAnalysis(Analysis):
         self,
         frame: Frame,
         node: ast.Call | ast.Attribute,
-        identity: str,
-        path: str,
+        identity: Origin,
+        path: AccessPath,
         loops: frozenset[int],
         classes: set[str],
     ) -> ModuleCall | None:

@@ -24,7 +24,8 @@ from qprep.analysis.values.abstract_values import (
     join_all,
     options,
 )
-from qprep.analysis.values.access_paths import written_out
+from qprep.analysis.values.access_paths import AccessPath
+from qprep.analysis.values.index_expressions import written_out
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,7 +49,7 @@ def iterate(kind: Kind, loop: int | None = None) -> Kind:
     elif isinstance(kind, Module):
         item = kind.item if kind.item is not None else Module(None)
         if kind.path is not None:
-            item = rooted(item, f"{kind.path}[*]")
+            item = rooted(item, kind.path.any_item)
         for outer in kind.loops:
             item = in_loop(item, outer)
     elif isinstance(kind, Mapping | Plain | Word):
@@ -66,7 +67,7 @@ def _each(items: tuple[Kind, ...], loop: int) -> Iterator[Kind]:
 
 def item_of_unknown(attribute: str, index: ast.expr, frame: Frame) -> Module:
     """A module taken by an index from what nobody knows: an attribute of self."""
-    found = selected(Module(None, f"{attribute}[*]"), index, frame)
+    found = selected(Module(None, AccessPath((attribute,)).any_item), index, frame)
     assert isinstance(found, Module)
     return found
 
@@ -96,8 +97,8 @@ def at_index(item: Kind, text: str, loops: frozenset[int] = frozenset()) -> Kind
     """One item of a container of modules: its path names the index."""
 
     def pick(kind: Kind) -> Kind:
-        if isinstance(kind, Module) and kind.path is not None and kind.path.endswith("[*]"):
-            return Module(kind.cls, f"{kind.path[:-3]}[{text}]", None, kind.item, kind.loops | loops)
+        if isinstance(kind, Module) and kind.path is not None and kind.path.is_any_item:
+            return Module(kind.cls, kind.path.container.item(text), None, kind.item, kind.loops | loops)
         return kind
 
     return join_all(pick(option) for option in options(item))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
-from qprep.analysis.effects import aliasing
 from qprep.analysis.interpreter import (
     attributes,
     tensor_operations,
@@ -32,7 +31,7 @@ from qprep.analysis.values.abstract_values import (
     modules_of,
     options,
 )
-from qprep.analysis.values.access_paths import with_steps
+from qprep.analysis.values.access_paths import AccessPath
 from qprep.analysis.values.path_events import CHILDREN, SelfCalled
 
 if TYPE_CHECKING:
@@ -54,12 +53,14 @@ def call_module(analysis: Analysis, frame: Frame, node: ast.Call, modules: list[
 def _note_call(analysis: Analysis, frame: Frame, node: ast.Call, modules: list[Module]) -> None:
     frame.counts.add(CHILDREN)
     # Of several, the one that tells most: on self, and the same in each round of a loop.
-    first = min(modules, key=lambda module: (module.path is None, bool(module.loops), module.path or ""))
-    path = first.path if first.path is not None or not aliasing.is_common(first) else ast.unparse(node.func)
-    if path is None or all(module.path == "" for module in modules):
+    first = min(modules, key=lambda module: (module.path is None, bool(module.loops), str(module.path or "")))
+    path = first.path
+    if path is None and first.is_common:
+        path = AccessPath.of_expression(node.func)
+    if path is None or all(module.is_self for module in modules):
         frame.counts.add(SelfCalled())
         return
-    identity = with_steps(path, frame.loop_steps) if len(modules) > 1 or first.origin is None else first.origin
+    identity = path.strided(frame.loop_strides) if len(modules) > 1 or first.origin is None else first.origin
     classes = {analysis.class_name(module) for module in modules}
     call = analysis.note_module_call(frame, node, identity, path, first.loops, classes)
     if call is None:
@@ -68,7 +69,7 @@ def _note_call(analysis: Analysis, frame: Frame, node: ast.Call, modules: list[M
     call.parts |= {analysis.class_name(part) for item in items for part in modules_inside(item)}
     bound = frame.scope.lookup(node.func.id) if isinstance(node.func, ast.Name) else None
     call.is_named = call.is_named and bound == first and len(modules) == 1 and call.path == path
-    if aliasing.is_common(first) and "." not in (first.path or ""):
+    if first.is_common and "." not in str(first.path or ""):
         call.is_common = True
 
 
@@ -128,7 +129,7 @@ def held_module(analysis: Analysis, frame: Frame, func: ast.expr) -> Module | No
     """`self.act`, or one of what `self.blocks` holds, where nobody knows what that is: `self.blocks[i]`."""
     attribute = self_attribute(analysis, frame, func)
     if attribute is not None:
-        return Module(None, attribute)
+        return Module(None, AccessPath((attribute,)))
     if isinstance(func, ast.Subscript) and not isinstance(func.slice, ast.Slice):
         attribute = self_attribute(analysis, frame, func.value)
         return item_of_unknown(attribute, func.slice, frame) if attribute is not None else None
@@ -160,4 +161,4 @@ def call_held_function(
         and isinstance(frame.self_kind.cls, ClassRef)
     ):
         attributes.held_function(analysis, frame, frame.self_kind.cls, path, names[0] if len(names) == 1 else "?")
-    return call_module(analysis, frame, node, [Module(None, path)], arguments)
+    return call_module(analysis, frame, node, [Module(None, AccessPath((path,)))], arguments)

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from qprep.analysis.effects.aliasing import FILE
 from qprep.analysis.interpreter.environment import Frame
 from qprep.analysis.places import Unit
-from qprep.analysis.values.abstract_values import FunctionRef, NameScope
+from qprep.analysis.values.abstract_values import FunctionRef
+from qprep.analysis.values.closure_values import NameScope
 
 if TYPE_CHECKING:
     from qprep.analysis.interpreter.protocol import Analysis

@@ -70,7 +70,7 @@ def module_method(
         analysis.walked.setdefault((frame.index.name, node.lineno, node.col_offset), set()).update(known)
     if (found := _module_reading(analysis, receiver, name)) is not None:
         return found
-    if receiver.path == "" and isinstance(receiver.cls, ClassRef):
+    if receiver.is_self and isinstance(receiver.cls, ClassRef):
         return _registering(analysis, frame, node, receiver.cls, name, arguments)
     if name in ("append", "extend", "insert", "add_module", "register_module"):
         return _container_method(analysis, frame, node, receiver, name, arguments)
@@ -82,7 +82,7 @@ def child_of(analysis: Analysis, receiver: Module) -> Kind:
     item = attributes.item_of(analysis, receiver)
     if receiver.path is None:
         return item
-    item = rooted(item, f"{receiver.path}[*]")
+    item = rooted(item, receiver.path.any_item)
     for outer in receiver.loops:  # another parent in each round has other children
         item = in_loop(item, outer)
     return item

@@ -14,17 +14,11 @@ from qprep.analysis.interpreter.entry_points import finish_root, note_module_cal
 from qprep.analysis.interpreter.environment import CallSummary, Frame
 from qprep.analysis.interpreter.protocol import Analysis
 from qprep.analysis.places import Unit
-from qprep.analysis.values import allocation_sites
-from qprep.analysis.values.abstract_values import (
-    ClassRef,
-    Closure,
-    FunctionRef,
-    Kind,
-    Module,
-    Object,
-    Tensor,
-    options,
-)
+from qprep.analysis.symbols.definition_names import DefinitionName
+from qprep.analysis.values import call_sensitivity
+from qprep.analysis.values.abstract_values import ClassRef, FunctionRef, Kind, Module, Object, Tensor, options
+from qprep.analysis.values.access_paths import SELF, AccessPath
+from qprep.analysis.values.closure_values import Closure
 from qprep.analysis.values.path_events import (
     TOTAL,
     ChildCalled,
@@ -44,9 +38,9 @@ def call_function(analysis: Analysis, frame: Frame, node: ast.Call, ref: Functio
     if bound is None and _is_scripted(analysis, ref):
         return _call_scripted(analysis, frame, node, ref, arguments)
     if isinstance(bound, Object | ClassRef):
-        made = allocation_sites.not_given(arguments.all())
+        made = call_sensitivity.not_given(arguments.all())
         return at_call_site(analysis, frame, node, call_beside(analysis, frame, ref, arguments), made)
-    is_method = isinstance(bound, Module) and bound.path == ""
+    is_method = isinstance(bound, Module) and bound.is_self
     if isinstance(bound, Module) and not is_method and isinstance(bound.cls, ClassRef):
         if (
             frame.recording
@@ -54,9 +48,9 @@ def call_function(analysis: Analysis, frame: Frame, node: ast.Call, ref: Functio
             and bound.path is not None
             and not _is_renewed(analysis, frame, bound.path)
         ):
-            path = f"{bound.path}.{ref.name.rpartition('.')[2]}()"
+            path = bound.path.method_result(DefinitionName.parse(ref.name).key)
             note_module_call(analysis, frame, node, path, path, bound.loops, {analysis.class_name(bound)})
-        ref = FunctionRef(ref.module, ref.name, Module(bound.cls, "", None, bound.item))
+        ref = FunctionRef(ref.module, ref.name, Module(bound.cls, SELF, None, bound.item))
     summary = analysis.summary(
         frame, ref, arguments, recording=frame.recording, root=bound is not None and not is_method
     )
@@ -69,7 +63,7 @@ def call_function(analysis: Analysis, frame: Frame, node: ast.Call, ref: Functio
                 closures.note_maker(frame, node, inner)
     elif isinstance(bound, Module) and isinstance(bound.cls, ClassRef) and frame.recording:
         finish_root(analysis, bound.cls, summary, is_forward=False)
-    return at_call_site(analysis, frame, node, summary.returned, allocation_sites.not_given(arguments.all()))
+    return at_call_site(analysis, frame, node, summary.returned, call_sensitivity.not_given(arguments.all()))
 
 
 def _is_scripted(analysis: Analysis, ref: FunctionRef) -> bool:
@@ -94,14 +88,14 @@ def call_beside(analysis: Analysis, frame: Frame, ref: FunctionRef, arguments: A
     return summary.returned
 
 
-def _is_renewed(analysis: Analysis, frame: Frame, path: str) -> bool:
+def _is_renewed(analysis: Analysis, frame: Frame, path: AccessPath) -> bool:
     owner = frame.self_kind.cls if isinstance(frame.self_kind, Module) else None
-    return isinstance(owner, ClassRef) and path in analysis.attributes_of(owner).renewed
+    return isinstance(owner, ClassRef) and path.root in analysis.attributes_of(owner).renewed and path.is_attribute
 
 
-def at_call_site(analysis: Analysis, frame: Frame, node: ast.Call, kind: Kind, made: allocation_sites.Made) -> Kind:
+def at_call_site(analysis: Analysis, frame: Frame, node: ast.Call, kind: Kind, made: call_sensitivity.Made) -> Kind:
     """The result of a call with an allocation site of this call for each module that the callee allocated."""
-    return kind if frame.recording else allocation_sites.at_call_site(kind, analysis.origin(frame, node), made)
+    return kind if frame.recording else call_sensitivity.at_call_site(kind, analysis.origin(frame, node), made)
 
 
 def _note_helper(analysis: Analysis, frame: Frame, node: ast.Call, ref: FunctionRef, summary: CallSummary) -> None:
@@ -120,16 +114,16 @@ def read_property(analysis: Analysis, frame: Frame, getter: FunctionRef, node: a
     bound = getter.bound
     if isinstance(bound, Object | ClassRef):
         return call_beside(analysis, frame, getter, Arguments())
-    if isinstance(bound, Module) and bound.path == "":
+    if isinstance(bound, Module) and bound.is_self:
         summary = analysis.summary(frame, getter, Arguments(), recording=frame.recording)
         _run_on_self(analysis, frame, getter, summary)
         return summary.returned
     if frame.recording and isinstance(bound, Module) and isinstance(bound.cls, ClassRef):
-        ref = FunctionRef(getter.module, getter.name, Module(bound.cls, "", None, bound.item))
+        ref = FunctionRef(getter.module, getter.name, Module(bound.cls, SELF, None, bound.item))
         summary = analysis.summary(frame, ref, Arguments(), recording=True, root=True)
         finish_root(analysis, bound.cls, summary, is_forward=False)
         if summary.counts and node is not None and bound.path is not None:
-            path = f"{bound.path}.{node.attr}"
+            path = bound.path.attribute(node.attr)
             note_module_call(analysis, frame, node, path, path, bound.loops, {analysis.class_name(bound)})
     return analysis.summary(frame, getter, Arguments(), recording=False).returned
 

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from qprep.analysis.symbols.own_uses import OwnUses
     from qprep.analysis.symbols.symbol_table import FileIndex
     from qprep.analysis.values.abstract_values import ClassRef, FunctionRef, Kind, Module, Object
-    from qprep.analysis.values.allocation_sites import Made
+    from qprep.analysis.values.access_paths import AccessPath
+    from qprep.analysis.values.allocation_sites import AllocationSite, Origin
+    from qprep.analysis.values.call_sensitivity import Made
     from qprep.foundation.catalogue.lookup import Catalogue, Spelling
     from qprep.foundation.catalogue.op import Op
 
@@ -32,7 +34,7 @@ class Analysis(Protocol):
     too_deep: set[str]
     walked: dict[tuple[str, int, int], set[ClassRef]]
     nested: set[ClassRef]
-    runs: dict[ClassRef, frozenset[str]]
+    runs: dict[ClassRef, frozenset[AccessPath]]
     passed: dict[ClassRef, dict[int | str, Kind]]
     looked_for: set[ClassRef]
     called: dict[str, list[str]] | None
@@ -43,6 +45,10 @@ class Analysis(Protocol):
     plain_decorators: dict[FunctionRef, bool]
     own_uses: dict[ast.FunctionDef, OwnUses]
     bound_names: dict[tuple[str, str], frozenset[str]]
+
+    def stop_runs(self) -> None:
+        """No function is running any more: an error ended the evaluation."""
+        ...
 
     def evaluate(self, frame: Frame, node: ast.expr) -> Kind:
         """The kind of an expression."""
@@ -152,7 +158,7 @@ class Analysis(Protocol):
         """Evaluate a function outside classes, given nothing, for the instances that it makes."""
         ...
 
-    def origin(self, frame: Frame, node: ast.expr) -> str | None:
+    def origin(self, frame: Frame, node: ast.expr) -> AllocationSite | None:
         """The place that makes exactly one instance; None in a loop, which makes many."""
         ...
 
@@ -234,8 +240,8 @@ class Analysis(Protocol):
         self,
         frame: Frame,
         node: ast.Call | ast.Attribute,
-        identity: str,
-        path: str,
+        identity: Origin,
+        path: AccessPath,
         loops: frozenset[int],
         classes: set[str],
     ) -> ModuleCall | None:

@@ -21,6 +21,7 @@ from qprep.analysis.values.abstract_values import (
     modules_of,
     options,
 )
+from qprep.analysis.values.access_paths import AccessPath
 from qprep.foundation.catalogue.lookup import UNNAMED
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ def attribute(analysis: Analysis, frame: Frame, node: ast.Call, short: str, argu
     owner, name = arguments.args[0], node.args[1]
     if isinstance(name, ast.Constant) and isinstance(name.value, str):
         return _written_out(analysis, frame, node, short, arguments, name.value)
-    if not (isinstance(owner, Module) and owner.path == "" and isinstance(owner.cls, ClassRef)):
+    if not (isinstance(owner, Module) and owner.is_self and isinstance(owner.cls, ClassRef)):
         return join_all(_operations(analysis, frame, owner, arguments.args[1])) if short == "getattr" else NONE
     if short == "getattr":
         return _of_self(analysis, frame, owner, name)
@@ -55,7 +56,7 @@ def _written_out(analysis: Analysis, frame: Frame, node: ast.Call, short: str, a
     if short == "getattr":
         found = analysis.attribute_of(frame, owner, name)
         return join_all([found, *arguments.args[2:]]) if found is not UNKNOWN else UNKNOWN
-    if isinstance(owner, Module) and owner.path == "" and isinstance(owner.cls, ClassRef):
+    if isinstance(owner, Module) and owner.is_self and isinstance(owner.cls, ClassRef):
         attributes.bind(analysis, frame, owner.cls, name, arguments.args[2], node.args[2])
     return NONE
 
@@ -86,7 +87,7 @@ def _of_self(analysis: Analysis, frame: Frame, owner: Module, name: ast.expr) ->
     loops = frozenset(
         frame.loop_names[n.id] for n in ast.walk(name) if isinstance(n, ast.Name) and n.id in frame.loop_names
     ) & frozenset(frame.loops)
-    path = f"getattr[{ast.unparse(name)}]"
+    path = AccessPath(("getattr",)).item(ast.unparse(name))
     found = (Module(m.cls, path, None, m.item, loops) for m in modules_of(table.dynamic))
     return join_all([*methods, *found])
 

@@ -7,6 +7,7 @@ import re
 from typing import TYPE_CHECKING
 
 from qprep.analysis.symbols.ast_utils import positional_parameters, walk
+from qprep.analysis.symbols.definition_names import DefinitionName
 from qprep.analysis.values.abstract_values import UNKNOWN, FunctionRef, Kind, Mapping, Sequence, join_all, options
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ def _registrars(index: FileIndex, owner: str, name: str) -> Iterator[str]:
     elif owner in index.classes:
         for other, node in index.classes[owner].methods.items():
             first = positional_parameters(node)[:1]
-            holders = frozenset((owner.rpartition(".")[2], *(argument.arg for argument in first)))
+            holders = frozenset((DefinitionName.parse(owner).key, *(argument.arg for argument in first)))
             if _puts(node, holders, name):
                 yield f"{owner}.{other}"
 

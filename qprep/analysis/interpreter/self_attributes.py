@@ -17,6 +17,6 @@ def self_attribute(analysis: Analysis, frame: Frame, node: ast.expr) -> str | No
     if not isinstance(node, ast.Attribute) or not isinstance(node.value, ast.Name):
         return None
     owner = frame.scope.lookup(node.value.id)
-    if not isinstance(owner, Module) or owner.path != "" or not isinstance(owner.cls, ClassRef):
+    if not isinstance(owner, Module) or not owner.is_self or not isinstance(owner.cls, ClassRef):
         return None
     return None if analysis.defines_method(owner.cls, node.attr) else node.attr

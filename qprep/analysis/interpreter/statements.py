@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING
 
 from qprep.analysis.effects import child_positions
 from qprep.analysis.interpreter import instances, narrowing
+from qprep.analysis.interpreter.assignments import assign
 from qprep.analysis.interpreter.conditions import branch
 from qprep.analysis.interpreter.environment import Counts, PathState
-from qprep.analysis.interpreter.expressions import assign, evaluate
+from qprep.analysis.interpreter.expressions import evaluate
 from qprep.analysis.interpreter.items import iterate
 from qprep.analysis.interpreter.tensor_arithmetic import augmented
-from qprep.analysis.values.abstract_values import UNKNOWN, ClassRef, Closure, Kind, Object, Sequence
-from qprep.analysis.values.access_paths import computed_indices, step_of
+from qprep.analysis.values.abstract_values import UNKNOWN, ClassRef, Kind, Object, Sequence
+from qprep.analysis.values.closure_values import Closure
+from qprep.analysis.values.index_expressions import computed_indices, stride_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -123,9 +125,9 @@ def _for(analysis: Analysis, frame: Frame, node: ast.For) -> None:
             if isinstance(name, ast.Name):
                 frame.loop_names[name.id] = loop
         if isinstance(node.target, ast.Name):
-            frame.loop_steps.pop(node.target.id, None)
-            if (step := step_of(node.iter)) > 1:
-                frame.loop_steps[node.target.id] = step
+            frame.loop_strides.pop(node.target.id, None)
+            if (stride := stride_of(node.iter)) > 1:
+                frame.loop_strides[node.target.id] = stride
         frame.loop_values.update(computed_indices(node))
 
     _loop(analysis, frame, node, bind)

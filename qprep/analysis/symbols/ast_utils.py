@@ -95,6 +95,18 @@ def last_name(node: ast.AST) -> str:
     return node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
 
 
+def dotted_root(node: ast.expr) -> ast.expr:
+    """Return the `torch` of `torch.nn.functional`: what remains without the attributes at the end."""
+    while isinstance(node, ast.Attribute):
+        node = node.value
+    return node
+
+
+def argument_values(call: ast.Call) -> tuple[ast.expr, ...]:
+    """Return the values of all arguments, positional ones first."""
+    return (*call.args, *(keyword.value for keyword in call.keywords))
+
+
 def dotted_text(node: ast.expr) -> str:
     """ "F.relu" for `F.relu`, "?" for what is not a dotted name."""
     parts: list[str] = []

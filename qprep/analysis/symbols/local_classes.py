@@ -5,7 +5,9 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
-from qprep.analysis.values.abstract_values import UNKNOWN, NameScope
+from qprep.analysis.symbols.definition_names import DefinitionName
+from qprep.analysis.values.abstract_values import UNKNOWN
+from qprep.analysis.values.closure_values import NameScope
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -54,6 +56,6 @@ def _outside(index: FileIndex, entry: ClassNode, base: str) -> str:
     if not any(first in bound_names(function) for function in entry.around):
         return base
     inner = [name for node, name in index.inner.items() if node.name == first and node is not entry.node]
-    family = entry.name.rpartition(".")[0]
-    found = next((name for name in reversed(inner) if family.startswith(name.rpartition(".")[0])), None)
+    family = DefinitionName.parse(entry.name).owner
+    found = next((name for name in reversed(inner) if family.startswith(DefinitionName.parse(name).owner)), None)
     return found + dot + rest if found is not None else "?"

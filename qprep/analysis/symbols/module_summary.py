@@ -35,7 +35,7 @@ _CHILDREN = ("children", "named_children")
 _ORIGINAL = ("original_children", "original_named_children")
 
 
-class ClassOutline(NamedTuple):
+class ClassSummary(NamedTuple):
     """The base expressions of a class, "?" where one is not a dotted name, and what its body binds or annotates."""
 
     bases: tuple[str, ...]
@@ -45,36 +45,36 @@ class ClassOutline(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Outline:
+class ModuleSummary:
     """The names of one file.
 
-    imports    dotted names by the name that the file's top level gives them
-    inner      dotted names that only functions import, or another branch
-    stars      modules that all names are imported from
-    classes    bases and methods
-    functions  functions of the top level
-    values     other names of the top level, with whether they are literals, which say nothing of other files
-    asks       names that any object is tested for: `hasattr(block, "relu")`
-    walks      lines that take the children of another object by position
-    writes     attributes that are written on objects from outside: `net.act = nn.SiLU()`
-    handed     names of what may be a class, where it is kept or passed on as a value
-    uses       what the file takes of each import, as far as it asks it for nothing but names: `ops` in `ops.nms(x)`
+    imports           dotted names by the name that the file's top level gives them
+    inner             dotted names that only functions import, or another branch
+    stars             modules that all names are imported from
+    classes           bases and methods
+    functions         functions of the top level
+    values            other names of the top level, with whether they are literals, which say nothing of other files
+    tested_names      names that any object is tested for: `hasattr(block, "relu")`
+    child_iterations  lines that take the children of another object by position
+    writes            attributes that are written on objects from outside: `net.act = nn.SiLU()`
+    handed            names of what may be a class, where it is kept or passed on as a value
+    uses              attributes of each import that the file reads, `nms` of `ops.nms(x)`; none where it passes it on
     """
 
     imports: dict[str, str]
     inner: tuple[str, ...]
     stars: tuple[str, ...]
-    classes: dict[str, ClassOutline]
+    classes: dict[str, ClassSummary]
     functions: tuple[str, ...]
     values: dict[str, bool]
-    asks: tuple[str, ...]
-    walks: tuple[int, ...]
+    tested_names: tuple[str, ...]
+    child_iterations: tuple[int, ...]
     writes: tuple[ExternalWrite, ...] = ()
     handed: tuple[str, ...] = ()
     uses: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
-    def linked(self, link: Callable[[str], str]) -> Outline:
-        """The outline with what it imports under the names by which the project knows that."""
+    def linked(self, link: Callable[[str], str]) -> ModuleSummary:
+        """The summary with what it imports under the names by which the project knows that."""
         known = {target: link(target) for target in (*self.imports.values(), *self.inner, *self.stars, *self.uses)}
         if all(target == name for target, name in known.items()):
             return self
@@ -100,34 +100,34 @@ class Outline:
         """Plain data for a file of JSON."""
         return [
             *self.surface,
-            self.asks,
-            self.walks,
+            self.tested_names,
+            self.child_iterations,
             self.writes,
             self.handed,
             self.uses,
         ]
 
     @classmethod
-    def of_record(cls, record: list[Any]) -> Outline:
+    def of_record(cls, record: list[Any]) -> ModuleSummary:
         """The other way; raises ValueError, TypeError or AttributeError for other data."""
-        imports, inner, stars, classes, functions, values, asks, walks, writes, handed, uses = record
-        sorts = {str(name): ClassOutline(*(tuple(map(str, part)) for part in found)) for name, found in classes.items()}
+        imports, inner, stars, classes, functions, values, tested_names, child_iterations, writes, handed, uses = record
+        sorts = {str(name): ClassSummary(*(tuple(map(str, part)) for part in found)) for name, found in classes.items()}
         names = (tuple(map(str, inner)), tuple(map(str, stars)), sorts, tuple(map(str, functions)))
         taken = {str(target): tuple(map(str, chains)) for target, chains in uses.items()}
         marks = (
-            tuple(map(str, asks)),
-            tuple(map(int, walks)),
+            tuple(map(str, tested_names)),
+            tuple(map(int, child_iterations)),
             tuple(map(ExternalWrite.of_record, writes)),
             tuple(map(str, handed)),
         )
         return cls(dict(imports), *names, dict(values), *marks, taken)
 
 
-EMPTY = Outline({}, (), (), {}, (), {}, (), ())
+EMPTY = ModuleSummary({}, (), (), {}, (), {}, (), ())
 
 
-def read_outline(name: str, path: Path, text: str) -> Outline:
-    """The outline of a module's source; an empty one where it cannot be parsed."""
+def read_summary(name: str, path: Path, text: str) -> ModuleSummary:
+    """The summary of a module's source; an empty one where it cannot be parsed."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -135,13 +135,13 @@ def read_outline(name: str, path: Path, text: str) -> Outline:
             tree = with_private_names(tree, text)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return EMPTY
-    return outline_of(build_index(name, "", path.name == "__init__.py", tree), text)
+    return summary_of(build_index(name, "", path.name == "__init__.py", tree), text)
 
 
-def surface_of(index: FileIndex) -> Outline:
+def surface_of(index: FileIndex) -> ModuleSummary:
     """The exports of an indexed file, without its imports."""
     classes = {
-        name: ClassOutline(
+        name: ClassSummary(
             base_names(index, entry, map(_base_name, entry.node.bases)),
             tuple(entry.methods),
             tuple(entry.values),
@@ -150,15 +150,15 @@ def surface_of(index: FileIndex) -> Outline:
         for name, entry in index.classes.items()
     }
     top = {entry.target for entry in index.imports.values()}
-    return Outline(
+    return ModuleSummary(
         imports={name: entry.target for name, entry in index.imports.items()},
         inner=tuple(dict.fromkeys(target for target in _targets(index) if target not in top)),
         stars=tuple(index.stars),
         classes=classes,
         functions=tuple(index.functions),
         values={name: _is_literal(value) for name, value in index.values.items()},
-        asks=(),
-        walks=(),
+        tested_names=(),
+        child_iterations=(),
     )
 
 
@@ -178,13 +178,13 @@ def _bindings(index: FileIndex) -> list[tuple[str, str]]:
     return found
 
 
-def outline_of(index: FileIndex, text: str) -> Outline:
-    """The outline of an indexed file."""
+def summary_of(index: FileIndex, text: str) -> ModuleSummary:
+    """The summary of an indexed file."""
     surface = surface_of(index)
     return replace(
         surface,
-        asks=tuple(sorted(set(asked_names(index)))) if "attr(" in text else (),
-        walks=tuple(sorted({c.lineno for node in index.of(*WALKING) for c in positional(node)}))
+        tested_names=tuple(sorted(set(asked_names(index)))) if "attr(" in text else (),
+        child_iterations=tuple(sorted({c.lineno for node in index.of(*WALKING) for c in positional(node)}))
         if TELLS_CHILDREN in text
         else (),
         writes=tuple(sorted(set(external_writes(index)))),

@@ -10,6 +10,7 @@ import ast
 import re
 
 from qprep.analysis.symbols.ast_utils import children
+from qprep.analysis.symbols.definition_names import DefinitionName
 
 _PRIVATE = re.compile(r"\b__(?!\w*__\b)\w+")
 _MADE = re.compile(r"_[^\W_]\w*?__(?=[^\W_])")
@@ -73,4 +74,4 @@ def without_class(name: str) -> str:
 
 def spelled_out(text: str, owner: str) -> str:
     """Source of a method of the class `owner`, with its private names written so that they mean the same elsewhere."""
-    return _PRIVATE.sub(lambda match: mangled(match.group(), owner.rpartition(".")[2].lstrip("_")), text)
+    return _PRIVATE.sub(lambda match: mangled(match.group(), DefinitionName.parse(owner).key.lstrip("_")), text)

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, TypeVar, cast
 
 from qprep.analysis.symbols import made_classes
 from qprep.analysis.symbols.ast_utils import by_type, last_name
+from qprep.analysis.symbols.definition_names import variant
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterator
 
 _Node = TypeVar("_Node", ast.FunctionDef, ast.expr)
 _Any = TypeVar("_Any", bound=ast.AST)
@@ -133,17 +134,6 @@ def build_index(
     index = FileIndex(name, path, is_package, tree, link=link)
     _bind_body(index, tree.body)
     return index
-
-
-def variant(name: str, line: int | str) -> str:
-    """The name of one of several definitions of a name, which may take the place of another in a run."""
-    return f"{name}:{line}"
-
-
-def variants(table: Iterable[str], name: str) -> list[str]:
-    """The names of all definitions of one name, the last one first."""
-    start = variant(name, "")
-    return [other for other in table if other == name or other.startswith(start)]
 
 
 def _bind_body(index: FileIndex, body: list[ast.stmt], *, branch: bool = False) -> None:

@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from qprep.analysis.values.allocation_sites import AllocationSite
+
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
 
-    from qprep.analysis.places import Place, Unit
-    from qprep.analysis.symbols.symbol_table import FileIndex
+    from qprep.analysis.values.access_paths import AccessPath
+    from qprep.analysis.values.allocation_sites import Origin
 
 FLOAT, INTEGER, ANY = "f", "i", "?"
 
@@ -106,59 +108,6 @@ class Property(Kind):
     getter: FunctionRef
 
 
-@dataclass(slots=True)
-class NameScope:
-    """Local names, and those of the enclosing function for a closure."""
-
-    names: dict[str, Kind]
-    parent: NameScope | None = None
-
-    def lookup(self, name: str) -> Kind | None:
-        """The kind of a local name."""
-        scope: NameScope | None = self
-        while scope is not None:
-            if name in scope.names:
-                return scope.names[name]
-            scope = scope.parent
-        return None
-
-    def snapshot(self) -> tuple[frozenset[tuple[str, Kind]], ...]:
-        """All names as they are now, innermost scope first."""
-        own = (frozenset(self.names.items()),)
-        return own if self.parent is None else (*own, *self.parent.snapshot())
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Home:
-    """The context of a nested function, small: it may be kept long after the evaluation is over.
-
-    callers  the recorded calls of a function that gives back one inside it, with where each stands
-    """
-
-    index: FileIndex
-    unit: Unit
-    function: str
-    self_kind: Kind | None
-    cls: ClassRef | None
-    loop_names: dict[str, int]
-    callers: dict[Place, tuple[Unit, str]]
-
-
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
-class Closure(Kind):
-    """A lambda or nested function with the scope it was made in (compared by identity)."""
-
-    node: ast.Lambda | ast.FunctionDef | ast.AsyncFunctionDef
-    scope: NameScope
-    home: Home
-
-    __eq__ = object.__eq__  # the base would take any two for one
-    __hash__ = object.__hash__
-
-    def __repr__(self) -> str:
-        return f"Closure({self.home.index.name}:{self.node.lineno}:{self.node.col_offset})"
-
-
 @dataclass(frozen=True, slots=True)
 class Partial(Kind):
     """functools.partial: the callable and what is bound already.
@@ -193,17 +142,27 @@ class Module(Kind):
     """An nn.Module instance.
 
     cls     ClassRef, External ("torch.nn.ReLU") or None if unknown
-    path    how the analysed object reaches it: "" is self, "relu", "block.conv", "layers[*]"; None: not through self
+    path    how the analysed object reaches it: `relu`, `block.conv`, `layers[*]`; None: not through self
     origin  where the instance was made, when one place makes exactly one instance
     item    what iterating or indexing it gives
     loops   the loops whose variable selects it: a fresh instance in each iteration
     """
 
     cls: Kind | None
-    path: str | None = None
-    origin: str | None = None
+    path: AccessPath | None = None
+    origin: Origin | None = None
     item: Kind | None = None
     loops: frozenset[int] = frozenset()
+
+    @property
+    def is_self(self) -> bool:
+        """True for the analysed object itself."""
+        return self.path is not None and not self.path
+
+    @property
+    def is_common(self) -> bool:
+        """True if the instance is made once, whatever takes it."""
+        return self.cls is not None and isinstance(self.origin, AllocationSite) and self.origin.is_common
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,7 +223,6 @@ OTHER = Plain("other")
 
 MAX_OPTIONS = 24
 """Alternatives of one value before it counts as unknown: precision is lost, soundness is not."""
-COMMON = "common "  # begins the origin of a module that a file, a class or the default of a parameter holds
 
 
 def options(kind: Kind) -> Collection[Kind]:

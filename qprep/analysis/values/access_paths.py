@@ -1,97 +1,150 @@
-"""Indices in the paths of modules: which of them pick the same child in another round of a loop."""
+"""Access paths: how an object reaches a module, `blocks[2 * i + 1].conv`, as steps."""
 
 from __future__ import annotations
 
 import ast
-import re
-from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from qprep.analysis.values.index_expressions import any_of, with_strides
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_LITERAL = re.compile(r"-?\d*(?::-?\d*){0,2}|(?:'[^']*'|\"[^\"]*\")")  # a number, a slice of numbers, a text
-_NAMING = ("(", "f'", 'f"', "'", '"')  # begins a key that is made of texts and variables
-_ARITHMETIC = (ast.BinOp, ast.Add, ast.Sub, ast.Mult, ast.Name, ast.Constant, ast.Load)
-_STRIDED = re.compile(r"(?:(\d+) \* \w+|\w+ \* (\d+))(?: ([+-]) (\d+))?")
+
+class Item(NamedTuple):
+    """The step to an item: the source of the index, or `*` for any item."""
+
+    text: str
+
+    def __str__(self) -> str:
+        return f"[{self.text}]"
+
+    @property
+    def is_number(self) -> bool:
+        """True if the index is a whole number."""
+        return self.text.removeprefix("-").isdecimal()
 
 
-def any_index(path: str) -> str:
-    """`layers[i][0]` once its loop is over is the first of any of the layers: what varies may be any, literals stay."""
-    found, depth, start = "", 0, 0
-    for position, character in enumerate(path):
-        if character == "[":
-            start = position + 1 if not depth else start
-            depth += 1
-        elif character == "]":
-            depth -= 1
-            found += "" if depth else f"[{_any(path[start:position])}]"
-        elif not depth:
-            found += character
-    return found
+class MethodResult(NamedTuple):
+    """The step to the operations of a method: they run as one module would."""
+
+    method: str
+
+    def __str__(self) -> str:
+        return f".{self.method}()"
 
 
-def _any(index: str) -> str:
-    """`2 * i + 1` is any of the odd ones, `1::2`; `i + 1` any at all."""
-    if _LITERAL.fullmatch(index):
-        return index
-    if index.startswith(_NAMING) and (named := _any_name(index)) is not None:
-        return named
-    strided = _STRIDED.fullmatch(index)
-    if strided is None:
-        return "*"
-    stride, offset = int(strided[1] or strided[2]), int(f"{strided[3] or ''}{strided[4] or 0}")
-    return f"{offset % stride}::{stride}" if stride > 1 else "*"
+Step = str | Item | MethodResult
+"""One step; a text is the name of an attribute."""
+ANY_ITEM: Final = Item("*")
 
 
-def _any_name(index: str) -> str | None:
-    """`('up', i)` and `f'up_{i}'` for any number: texts and numbers stay; None for what is not a key made of texts."""
-    try:
-        key = ast.parse(index, mode="eval").body
-    except SyntaxError:
-        return None
-    is_made = isinstance(key, ast.Tuple) or any(
-        isinstance(part, ast.Constant) and isinstance(part.value, str) for part in ast.walk(key)
-    )
-    for part in ast.walk(key):
-        if isinstance(part, ast.Name):
-            part.id = "_"
-    return ast.unparse(key) if is_made else None
+class AccessPath(NamedTuple):
+    """The steps from an object to a module; without a step it is the object itself.
+
+    It is a tuple, which is cheap to hash: paths are parts of values that are compared all the time.
+    """
+
+    steps: tuple[Step, ...] = ()
+
+    @classmethod
+    def of_expression(cls, node: ast.expr) -> AccessPath:
+        """Return the path that an expression spells, from the name that it begins with."""
+        match node:
+            case ast.Attribute(value=owner, attr=name):
+                return cls.of_expression(owner).attribute(name)
+            case ast.Subscript(value=owner, slice=index):
+                return cls.of_expression(owner).item(ast.unparse(index))
+        return cls((ast.unparse(node),))
+
+    def __bool__(self) -> bool:
+        return bool(self.steps)
+
+    def __str__(self) -> str:
+        return "".join(f".{step}" if isinstance(step, str) else str(step) for step in self.steps).removeprefix(".")
+
+    def __repr__(self) -> str:
+        return repr(str(self))
+
+    def attribute(self, name: str) -> AccessPath:
+        """Return the path to an attribute of what this path reaches."""
+        return AccessPath((*self.steps, name))
+
+    def item(self, index: str) -> AccessPath:
+        """Return the path to an item, by the source of its index."""
+        return AccessPath((*self.steps, Item(index)))
+
+    def method_result(self, method: str) -> AccessPath:
+        """Return the path to what a method of the reached object runs."""
+        return AccessPath((*self.steps, MethodResult(method)))
+
+    @property
+    def any_item(self) -> AccessPath:
+        """The path to any of the items."""
+        return AccessPath((*self.steps, ANY_ITEM))
+
+    @property
+    def root(self) -> str:
+        """The attribute that the path begins with."""
+        return str(self.steps[0]) if self.steps else ""
+
+    @property
+    def below_root(self) -> tuple[str, ...]:
+        """The attributes and methods behind the first one."""
+        names = (step.method if isinstance(step, MethodResult) else step for step in self.steps[1:])
+        return tuple(name for name in names if isinstance(name, str))
+
+    @property
+    def is_attribute(self) -> bool:
+        """True if the path is the name of an attribute, and nothing more."""
+        return len(self.steps) == 1 and isinstance(self.steps[0], str) and self.steps[0].isidentifier()
+
+    @property
+    def is_any_item(self) -> bool:
+        """True if the path ends with any of the items."""
+        return self.steps[-1:] == (ANY_ITEM,)
+
+    @property
+    def is_method_result(self) -> bool:
+        """True if the path ends with a call of a method."""
+        return bool(self.steps) and isinstance(self.steps[-1], MethodResult)
+
+    @property
+    def may_be_many(self) -> bool:
+        """True if an index may mean several items: any, or a multiple of a variable."""
+        return any(isinstance(step, Item) and "*" in step.text for step in self.steps)
+
+    @property
+    def container(self) -> AccessPath:
+        """The path without its last step."""
+        return AccessPath(self.steps[:-1])
+
+    def below(self, other: AccessPath) -> AccessPath | None:
+        """Return the steps from `other` to this path; None unless this path leads through `other` and further."""
+        length = len(other.steps)
+        is_below = len(self.steps) > length and self.steps[:length] == other.steps
+        return AccessPath(self.steps[length:]) if is_below else None
+
+    def in_items(self, items: AccessPath) -> AccessPath:
+        """Return `blocks[*].norm` for `blocks[0].norm` and the items `blocks[*]`; other paths as they are."""
+        length = len(items.steps)
+        if not items.is_any_item or len(self.steps) <= length or self.steps[: length - 1] != items.steps[:-1]:
+            return self
+        step, after = self.steps[length - 1], self.steps[length]
+        is_one = isinstance(step, Item) and step.is_number and not isinstance(after, Item)
+        return AccessPath((*items.steps, *self.steps[length:])) if is_one else self
+
+    def generalized(self) -> AccessPath:
+        """Return the path once its loop is over: `layers[i][0]` is the first of any of the layers."""
+        return AccessPath(tuple(Item(any_of(step.text)) if isinstance(step, Item) else step for step in self.steps))
+
+    def strided(self, strides: Mapping[str, int]) -> AccessPath:
+        """Return the path with the strides of loops: `ups[i + 1]`, with a stride of two, is in `ups[2 * i + 1]`."""
+        if not strides:
+            return self
+        return AccessPath(
+            tuple(Item(with_strides(step.text, strides)) if isinstance(step, Item) else step for step in self.steps)
+        )
 
 
-def step_of(node: ast.expr) -> int:
-    """The stride of a loop over `range(start, stop, step)`; 1 if it is not written out."""
-    if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "range"):
-        return 1
-    step = node.args[2] if len(node.args) == 3 else None
-    return step.value if isinstance(step, ast.Constant) and isinstance(step.value, int) else 1
-
-
-def with_steps(path: str, steps: Mapping[str, int]) -> str:
-    """`ups[i + 1]` in a loop with a step of two is one of `ups[2 * i + 1]`."""
-    for name, step in steps.items():
-        path = re.sub(rf"(?<=[\[ (]){name}\b", f"{step} * {name}", path)
-    return path
-
-
-def computed_indices(loop: ast.For) -> dict[str, ast.expr]:
-    """The names that the body of a loop binds once, each round, to sums and products of names and whole numbers."""
-    found = {
-        statement.targets[0].id: statement.value
-        for statement in loop.body
-        if isinstance(statement, ast.Assign)
-        and isinstance(statement.targets[0], ast.Name)
-        and isinstance(statement.value, ast.BinOp)
-        and all(isinstance(part, _ARITHMETIC) for part in ast.walk(statement.value))
-    }
-    if not found:
-        return {}
-    bound = Counter(
-        part.id for part in ast.walk(loop) if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Store)
-    )
-    return {name: value for name, value in found.items() if bound[name] == 1}
-
-
-def written_out(index: ast.expr, values: Mapping[str, ast.expr]) -> ast.expr:
-    """`j` where a loop computes `j = 2 * i` is `2 * i`."""
-    return values.get(index.id, index) if isinstance(index, ast.Name) else index
+SELF: Final = AccessPath()

@@ -1,76 +1,88 @@
-"""Allocation sites: modules that a callee allocates get a site for each call (1-call-site sensitivity)."""
+"""Allocation sites: where code makes a module, and through which calls and items the instance is reached."""
 
 from __future__ import annotations
 
-import ast
-from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, NamedTuple
 
-from qprep.analysis.values.abstract_values import COMMON, Kind, Mapping, Module, Sequence, Union, join_all
+from qprep.analysis.values.access_paths import AccessPath
 
-Made = Callable[[str], bool]  # whether the call made what has this origin
+if TYPE_CHECKING:
+    import ast
 
 
-def at_call_site(kind: Kind, place: str | None, made: Made) -> Kind:
-    """Re-root the modules in `kind`, the result of a call, that the callee allocated: their site is that of the call.
+class CodePosition(NamedTuple):
+    """The start of an expression in a file."""
 
-    place  the site of the call; None in a loop, where one site covers many objects, so the allocation site is unknown
-    made   True for the sites that the callee allocated, and was not given
+    module: str
+    line: int
+    column: int
+
+    @classmethod
+    def of(cls, module: str, node: ast.expr) -> CodePosition:
+        """Return the position of a node of the file that is imported as `module`."""
+        return cls(module, node.lineno, node.col_offset)
+
+    def __str__(self) -> str:
+        return f"{self.module}:{self.line}:{self.column}"
+
+
+class ContainerItem(NamedTuple):
+    """An item of a container that the steps before make, by the source of its index."""
+
+    text: str
+
+    def __str__(self) -> str:
+        return self.text
+
+
+SiteStep = CodePosition | ContainerItem | AccessPath
+
+
+class AllocationSite(NamedTuple):
+    """A place that makes exactly one module.
+
+    steps      the expression that makes it; before that the calls around it or the path of the object around it,
+               outermost first; behind it the item of a container
+    is_common  it is made once, for whatever takes it: by a file, a class or the default of a parameter
     """
-    if type(kind) is Module:
-        if kind.origin is None or not made(kind.origin):
-            return kind
-        item = None if kind.item is None else _within(kind.item, place, made)
-        return Module(kind.cls, kind.path, place, item, kind.loops)
-    return _within(kind, place, made)
+
+    steps: tuple[SiteStep, ...]
+    is_common: bool = False
+
+    def __str__(self) -> str:
+        return ("common " if self.is_common else "") + "/".join(map(str, self.steps))
+
+    def __repr__(self) -> str:
+        return repr(str(self))
+
+    @property
+    def position(self) -> CodePosition | None:
+        """The outermost expression; None where the site belongs to an object that a path reaches."""
+        first = self.steps[0]
+        return first if isinstance(first, CodePosition) else None
+
+    @property
+    def not_common(self) -> AllocationSite:
+        """The same place, for the object that takes what is made there."""
+        return AllocationSite(self.steps)
+
+    def item(self, index: str) -> AllocationSite:
+        """Return the site of an item of the container that is made here."""
+        return AllocationSite((*self.steps, ContainerItem(index)), self.is_common)
+
+    def called_from(self, call: AllocationSite) -> AllocationSite:
+        """Return the site for one call of the function that makes the module (1-call-site sensitivity)."""
+        return AllocationSite((*call.steps, *self.steps), call.is_common)
+
+    def below(self, path: AccessPath) -> AllocationSite:
+        """Return the site for the object at `path`, whose class makes the module."""
+        return AllocationSite((path, *self.steps))
+
+    def generalized(self) -> AllocationSite:
+        """Return the site once its loop is over: indices of the path to it may be any."""
+        steps = (step.generalized() if isinstance(step, AccessPath) else step for step in self.steps)
+        return AllocationSite(tuple(steps), self.is_common)
 
 
-def _within(kind: Kind, place: str | None, made: Made) -> Kind:
-    if type(kind) is Module:
-        is_made = kind.origin is not None and made(kind.origin)
-        origin = (None if place is None else f"{place}/{kind.origin}") if is_made else kind.origin
-        item = None if kind.item is None else _within(kind.item, place, made)
-        return Module(kind.cls, kind.path, origin, item, kind.loops)
-    if type(kind) is Sequence:
-        items = None if kind.items is None else tuple(_within(item, place, made) for item in kind.items)
-        return Sequence(_within(kind.item, place, made), items)
-    if type(kind) is Mapping:
-        return Mapping(_within(kind.value, place, made))
-    if type(kind) is Union:
-        return join_all(_within(option, place, made) for option in kind.options)
-    return kind
-
-
-def not_given(arguments: Iterable[Kind]) -> Made:
-    """A call makes what it was not given."""
-    given = {origin for argument in arguments for origin in _origins(argument)}
-    return lambda origin: origin not in given and not origin.startswith(COMMON)
-
-
-def _origins(kind: Kind) -> Iterator[str]:
-    if type(kind) is Module:
-        parts: Iterable[Kind | None] = (kind.item,)
-        if kind.origin is not None:
-            yield kind.origin
-    elif type(kind) is Sequence:
-        parts = (kind.item, *(kind.items or ()))
-    elif type(kind) is Mapping:
-        parts = (kind.value,)
-    else:
-        parts = kind.options if type(kind) is Union else ()
-    for part in parts:
-        if part is not None:
-            yield from _origins(part)
-
-
-def made_in(name: str, node: ast.Lambda | ast.FunctionDef | ast.AsyncFunctionDef) -> Made:
-    """A call of the nested function `node` of the file `name` makes what its body makes, not what lies around it."""
-    body = [node.body] if isinstance(node, ast.Lambda) else node.body
-    first, last = body[0], body[-1]
-    start = (first.lineno, first.col_offset)
-    end = (last.end_lineno or last.lineno, last.end_col_offset or last.col_offset)
-
-    def is_inside(origin: str) -> bool:
-        file, *place = origin.removeprefix(COMMON).partition("/")[0].rsplit(":", 2)  # an attribute's path is no place
-        return file == name and len(place) == 2 and start <= (int(place[0]), int(place[1])) < end
-
-    return is_inside
+Origin = AllocationSite | AccessPath
+"""What tells an instance from others: where it was made, or the path under which it was first known."""

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
     from qprep.analysis.places import Place
+    from qprep.analysis.values.access_paths import AccessPath
+    from qprep.analysis.values.allocation_sites import Origin
 
 
 class OperationCounted(NamedTuple):
@@ -58,7 +60,7 @@ class ModuleRan(NamedTuple):
     loops     those whose variables select it: another instance in each round
     """
 
-    identity: str
+    identity: Origin
     loops: frozenset[int]
     kind: str = "module"
 
@@ -66,17 +68,16 @@ class ModuleRan(NamedTuple):
 class ModuleRanAt(NamedTuple):
     """The same, with the place of the call."""
 
-    identity: str
+    identity: Origin
     place: Place
     loops: frozenset[int]
     kind: str = "module at"
 
 
 class PathRan(NamedTuple):
-    """A module of some classes runs, reached by a path that begins with the attribute `root`."""
+    """A module of some classes runs, reached by a path."""
 
-    path: str
-    root: str
+    path: AccessPath
     classes: frozenset[str]
     kind: str = "path"
 
@@ -84,7 +85,7 @@ class PathRan(NamedTuple):
 class ModuleStored(NamedTuple):
     """An instance is put into something, or into the arguments of a call: at a place, or (None) anywhere."""
 
-    origin: str
+    origin: Origin
     place: Place | None
     unpacked: bool
     kind: str = "stored"

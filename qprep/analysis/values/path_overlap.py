@@ -8,26 +8,19 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 from qprep.analysis.values.abstract_values import ClassRef, modules_of
+from qprep.analysis.values.access_paths import AccessPath, Item
 from qprep.analysis.values.path_events import PathRan
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from qprep.analysis.interpreter.environment import Counts, Frame
     from qprep.analysis.interpreter.protocol import Analysis
 
 MAX_DEPTH = 8
 """Modules inside one another that a path is followed through; a deeper one counts as not run."""
-_ITEM = re.compile(r"\[-?\d+\](?=\.)")
-_PART = re.compile(r"\[(-?\d*)(:?)(-?\d*)\]")
+_RANGE = re.compile(r"(-?\d*)(:?)(-?\d*)")
 
 
-def path_ran(path: str, classes: Iterable[str]) -> PathRan:
-    """A module of these classes, reached by a path, runs."""
-    return PathRan(path, re.split(r"[.\[]", path, maxsplit=1)[0], frozenset(classes))
-
-
-def paths(counts: Counts) -> frozenset[str]:
+def paths(counts: Counts) -> frozenset[AccessPath]:
     """The modules that run, by path."""
     return frozenset(event.path for event in counts if isinstance(event, PathRan))
 
@@ -37,40 +30,34 @@ def runs_again(analysis: Analysis, frame: Frame, new: PathRan) -> bool:
     current: Frame | None = frame
     while current is not None:
         before = chain(current.counts, *current.earlier)
-        if any(isinstance(old, PathRan) and old.root == new.root and _meet(analysis, old, new) for old in before):
+        if any(
+            isinstance(old, PathRan) and old.path.root == new.path.root and _meet(analysis, old, new) for old in before
+        ):
             return True
         current = current.caller
     return False
 
 
 def _meet(analysis: Analysis, old: PathRan, new: PathRan) -> bool:
-    one, other = _in_loop(old.path, new.path), _in_loop(new.path, old.path)
+    one, other = old.path.in_items(new.path), new.path.in_items(old.path)
     if one == other:
         return False  # the same instance, which its own event tells of
-    if other.startswith((f"{one}.", f"{one}[")):
-        return _holds(analysis, old, other[len(one) :])
-    if one.startswith((f"{other}.", f"{other}[")):
-        return _holds(analysis, new, one[len(other) :])
+    if (rest := other.below(one)) is not None:
+        return _holds(analysis, old, rest)
+    if (rest := one.below(other)) is not None:
+        return _holds(analysis, new, rest)
     return _is_common_part(one, other)
 
 
-def _in_loop(path: str, other: str) -> str:
-    """A path whose item is one of those that a loop over the whole list, the other path, runs: `blocks[0].norm`."""
-    if not other.endswith("[*]") or "." not in path:
-        return path
-    match = _ITEM.match(path, len(other) - len("[*]"))
-    return f"{other}{path[match.end() :]}" if match is not None and path[: match.start()] == other[:-3] else path
-
-
-def _holds(analysis: Analysis, whole: PathRan, rest: str) -> bool:
+def _holds(analysis: Analysis, whole: PathRan, rest: AccessPath) -> bool:
     """True if a run of a module runs what lies under it."""
     if whole.classes == {"torch.nn.Sequential"}:
         return True
     found = [analysis.project.resolve(name) for name in whole.classes]
-    return all(isinstance(cls, ClassRef) and _runs(analysis, cls, rest[1:], MAX_DEPTH) for cls in found)
+    return all(isinstance(cls, ClassRef) and _runs(analysis, cls, rest, MAX_DEPTH) for cls in found)
 
 
-def _runs(analysis: Analysis, cls: ClassRef, path: str, depth: int) -> bool:
+def _runs(analysis: Analysis, cls: ClassRef, path: AccessPath, depth: int) -> bool:
     """True if the forward of a class runs what lies under a path, itself or in the forward of a child.
 
     A child of several classes is one of those that have the rest of the path.
@@ -78,23 +65,29 @@ def _runs(analysis: Analysis, cls: ClassRef, path: str, depth: int) -> bool:
     runs = analysis.runs.get(cls, frozenset())
     if path in runs:
         return True
-    head, dot, rest = path.partition(".")
-    if not dot or head not in runs or not depth:
+    name, rest = _first_attribute(path), AccessPath(path.steps[1:])
+    if not name or not rest or not depth or AccessPath((name,)) not in runs:
         return False
-    entry = analysis.attributes_of(cls).names.get(head)
+    entry = analysis.attributes_of(cls).names.get(name)
     children = {module.cls for module in modules_of(entry.kind)} if entry is not None else set()
     having = [child for child in children if isinstance(child, ClassRef) and _has(analysis, child, rest)]
     return bool(having) and all(_runs(analysis, child, rest, depth - 1) for child in having)
 
 
-def _has(analysis: Analysis, cls: ClassRef, path: str) -> bool:
-    return path.partition(".")[0] in analysis.attributes_of(cls).names
+def _has(analysis: Analysis, cls: ClassRef, path: AccessPath) -> bool:
+    return _first_attribute(path) in analysis.attributes_of(cls).names
 
 
-def _is_common_part(one: str, other: str) -> bool:
+def _first_attribute(path: AccessPath) -> str:
+    """The attribute that a path begins with, unless an item of it is meant."""
+    first, *after = path.steps
+    return first if isinstance(first, str) and not (after and isinstance(after[0], Item)) else ""
+
+
+def _is_common_part(one: AccessPath, other: AccessPath) -> bool:
     """True if two constant indexes or slices of one list have an item in common."""
-    root = re.split(r"[.\[]", one, maxsplit=1)[0]
-    parts = [_PART.match(path, len(root)) for path in (one, other)]
+    items = [step for path in (one, other) for step in path.steps[1:2] if isinstance(step, Item)]
+    parts = [_RANGE.fullmatch(item.text) for item in items]
     ranges = [_range(part) for part in parts if part is not None]
     if len(ranges) < 2 or ranges[0] is None or ranges[1] is None:
         return False

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import Parameter
 from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.modules.conv import _ConvTransposeNd
 
 from qprep.compression.collect import (
     ActivationCollector,
@@ -86,6 +87,11 @@ class PruningPolicy(Policy):
         self._start: dict[str, Tensor] = {}
         self._kept = False
         self._bound = False
+
+    @property
+    def parameters(self) -> Collection[Parameter]:
+        """The pruner's."""
+        return self.pruner.parameters if self._bound else ()
 
     def bind(self, training: Training, window: Window) -> None:
         """Find and check the parameters; CompressionError if a gradual pruner has one step."""
@@ -273,12 +279,13 @@ class PruningPolicy(Policy):
             self._norms = norms_behind(training.model, training.example)
         module = training.module_of(parameter)
         norm = None if module is None else self._norms.get(module)
-        if norm is None or parameter.dim() < 2:
+        filters = 1 if isinstance(module, _ConvTransposeNd) else 0
+        if norm is None or parameter.dim() < 2 or norm.num_features != parameter.shape[filters]:
             training.note(
                 f"{training.name(parameter)}: there is no BatchNorm behind it; it is ranked by its own weights"
             )
             return parameter.detach()
-        return folded(parameter.detach(), norm)
+        return folded(parameter.detach(), norm, filters)
 
     def _collect(self, training: Training, window: Window) -> None:
         layers = {each: training.module_of(each) for each in self.pruner.parameters}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import partial
 from typing import ClassVar
 
@@ -40,6 +40,11 @@ class RegularizationPolicy(Policy):
         self.name = name or type(regularizer).__name__
         self._coverage: Coverage | None = None
         self._bound = False
+
+    @property
+    def parameters(self) -> Collection[Parameter]:
+        """The regularizer's."""
+        return self.regularizer.parameters if self._bound else ()
 
     def bind(self, training: Training, window: Window) -> None:
         """Find and check the parameters; a note where BatchNorm hides what is regularized."""

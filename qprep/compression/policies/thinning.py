@@ -60,10 +60,8 @@ def thin_in_training(training: Training, *, fold_constants: bool = False) -> Non
     if not held:
         training.note("nothing was removed: no channel is masked")
         return
-    args, kwargs = training.example
-    given = args or kwargs
     optimizers = members_of(training.optimizer)
-    record = thin(model, given, optimizer=optimizers, masks=held, fold_constants=fold_constants)
+    record = thin(model, training.example, optimizer=optimizers, masks=held, fold_constants=fold_constants)
     _note_foreign(training, record)
     adopt(training, record)
 

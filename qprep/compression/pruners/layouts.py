@@ -5,11 +5,12 @@ from __future__ import annotations
 import enum
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn.modules.conv import _ConvTransposeNd
 
 from qprep.compression.errors import CompressionError
 from qprep.compression.pruners.pruner import check_at_least
@@ -19,8 +20,8 @@ from qprep.foundation.suggestions import did_you_mean
 class StructureKind(enum.Enum):
     """The kinds of structures."""
 
-    OUTPUTS = "outputs"  # along dimension 0
-    INPUTS = "inputs"  # along dimension 1
+    OUTPUTS = "outputs"  # along dimension 0; dimension 1 of a transposed convolution
+    INPUTS = "inputs"  # along dimension 1; dimension 0 of a transposed convolution
     KERNELS = "2D"
     LAYER = "4D"
     BLOCKS = "Blocks"
@@ -49,22 +50,29 @@ _FOR_MATRICES = ("Rows", "Cols")
 class Layout:
     """The position of structures of one kind in a weight.
 
-    block  sizes of a block along the first dimensions, for blocks only
+    block       sizes of a block along the first dimensions, for blocks only
+    transposed  whether the weight is of a transposed convolution, whose first dimension is what it reads
     """
 
     kind: StructureKind
     block: tuple[int, ...] = ()
+    transposed: bool = False
 
     @property
     def dim(self) -> int | None:
         """The dimension that structures are along, None for kernels, layers and blocks."""
-        return {StructureKind.OUTPUTS: 0, StructureKind.INPUTS: 1}.get(self.kind)
+        found = {StructureKind.OUTPUTS: 0, StructureKind.INPUTS: 1}.get(self.kind)
+        return found if found is None or not self.transposed else 1 - found
+
+    def of_layer(self, layer: nn.Module | None) -> Layout:
+        """The same structures in a weight of `layer`."""
+        return replace(self, transposed=isinstance(layer, _ConvTransposeNd))
 
     def rows(self, weight: Tensor) -> Tensor:
         """(structures, elements of each)."""
-        if self.kind is StructureKind.OUTPUTS:
+        if self.dim == 0:
             return weight.flatten(1) if weight.dim() > 1 else weight.unsqueeze(1)
-        if self.kind is StructureKind.INPUTS:
+        if self.dim == 1:
             return weight.transpose(0, 1).flatten(1)
         if self.kind is StructureKind.KERNELS:
             return weight.flatten(0, 1).flatten(1)
@@ -83,9 +91,9 @@ class Layout:
             for dim, size in enumerate(sizes):
                 wide = wide.repeat_interleave(size, dim)
             return wide
+        if self.dim is not None:
+            return values.view([-1 if dim == self.dim else 1 for dim in range(len(shape))]).expand(*shape)
         view = {
-            StructureKind.OUTPUTS: (-1, *[1] * (len(shape) - 1)),
-            StructureKind.INPUTS: (1, -1, *[1] * (len(shape) - 2)),
             StructureKind.KERNELS: (*shape[:2], *[1] * (len(shape) - 2)),
             StructureKind.LAYER: [1] * len(shape),
         }[self.kind]
@@ -145,6 +153,10 @@ class Regime:
     strength: float
     layouts: tuple[Layout, ...]
     kinds: tuple[str, ...]
+
+    def of_layer(self, layer: nn.Module | None) -> Regime:
+        """The same in a weight of `layer`."""
+        return replace(self, layouts=tuple(each.of_layer(layer) for each in self.layouts))
 
     def check(self, name: str, parameter: Tensor) -> None:
         """CompressionError, with name and shape, where a weight has no such groups."""

@@ -7,10 +7,12 @@ import re
 import torch
 from torch import Tensor
 from torch.nn import Parameter
+from torch.nn.modules.conv import _ConvTransposeNd
 
 from qprep.compression.errors import CompressionError
 from qprep.compression.pruners.pruner import Context, Pruner, Weights
 from qprep.compression.registry import register
+from qprep.compression.training import Training
 
 
 def parsed(pattern: str) -> tuple[int, int]:
@@ -40,15 +42,27 @@ class NMPruner(Pruner):
     def __init__(self, pattern: str, weights: Weights, *, ignore: Weights = (), allow_missing: bool = False) -> None:
         super().__init__(weights, ignore=ignore, allow_missing=allow_missing)
         self.kept, self.group = parsed(pattern)
+        self._transposed: set[Parameter] = set()
+
+    def bind(self, training: Training) -> None:
+        """As in the base; what is named is known before it is checked."""
+        found = (each for name in self.weights for each in training.names.find(name))
+        self._transposed = {each for each in found if isinstance(training.module_of(each), _ConvTransposeNd)}
+        super().bind(training)
 
     def check(self, name: str, parameter: Parameter) -> None:
         """The inputs are a multiple of M."""
-        if parameter.dim() < 2 or parameter.shape[1] % self.group:
+        if parameter.dim() < 2 or parameter.shape[self._inputs(parameter)] % self.group:
             raise CompressionError(
                 f"expected a weight whose inputs are a multiple of {self.group}, found {name} of shape "
                 f"{tuple(parameter.shape)}"
             )
 
-    def mask(self, parameter: Parameter, context: Context) -> Tensor:  # noqa: ARG002
+    def mask(self, parameter: Parameter, context: Context) -> Tensor:
         """See the class."""
-        return nm_mask(context.values.abs(), self.kept, self.group)
+        inputs = self._inputs(parameter)
+        return nm_mask(context.values.abs().transpose(1, inputs), self.kept, self.group).transpose(1, inputs)
+
+    def _inputs(self, parameter: Parameter) -> int:
+        """The dimension of the inputs."""
+        return 0 if parameter in self._transposed else 1

@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn import Parameter
 
 from qprep.compression.errors import CompressionError
+from qprep.compression.pruners.layouts import StructureKind
 from qprep.compression.pruners.pruner import Context, Weights, check_share, keep_highest
 from qprep.compression.pruners.structures import Gradual, StructureRanking, row_norms
 from qprep.compression.registry import register
@@ -19,18 +20,18 @@ from qprep.compression.registry import register
 class L1RankedStructureParameterPruner(StructureRanking):
     """By the mean magnitude of each structure (Li et al., arXiv:1608.08710)."""
 
-    def scores(self, parameter: Parameter, context: Context) -> Tensor:  # noqa: ARG002
+    def scores(self, parameter: Parameter, context: Context) -> Tensor:
         """See the class."""
-        return row_norms(self, context.values, 1)
+        return row_norms(self.layout_of(parameter), context.values, 1)
 
 
 @register
 class L2RankedStructureParameterPruner(StructureRanking):
     """By the L2 norm of each structure, divided by its number of weights."""
 
-    def scores(self, parameter: Parameter, context: Context) -> Tensor:  # noqa: ARG002
+    def scores(self, parameter: Parameter, context: Context) -> Tensor:
         """See the class."""
-        return row_norms(self, context.values, 2)
+        return row_norms(self.layout_of(parameter), context.values, 2)
 
 
 class ActivationRanking(StructureRanking):
@@ -40,7 +41,7 @@ class ActivationRanking(StructureRanking):
 
     def check(self, name: str, parameter: Parameter) -> None:
         """The structures are filters."""
-        if self.layout.dim != 0:
+        if self.layout.kind is not StructureKind.OUTPUTS:
             raise CompressionError(
                 f"expected group_type Filters for a ranking by activations, found {self.group_type!r}"
             )
@@ -76,10 +77,10 @@ class GradientRankedFilterPruner(StructureRanking):
 
     needs_gradients: ClassVar[bool] = True
 
-    def scores(self, parameter: Parameter, context: Context) -> Tensor:  # noqa: ARG002
+    def scores(self, parameter: Parameter, context: Context) -> Tensor:
         """See the class."""
         gradient = collected(context.gradient, context)
-        return self.layout.rows((gradient * context.values).detach()).sum(1)
+        return self.layout_of(parameter).rows((gradient * context.values).detach()).sum(1)
 
 
 @register
@@ -88,10 +89,10 @@ class TaylorRankedStructurePruner(StructureRanking):
 
     needs_gradients: ClassVar[bool] = True
 
-    def scores(self, parameter: Parameter, context: Context) -> Tensor:  # noqa: ARG002
+    def scores(self, parameter: Parameter, context: Context) -> Tensor:
         """See the class."""
         gradient = collected(context.gradient, context)
-        return self.layout.rows((gradient * context.values).detach()).sum(1).abs()
+        return self.layout_of(parameter).rows((gradient * context.values).detach()).sum(1).abs()
 
 
 @register
@@ -100,7 +101,7 @@ class RandomRankedFilterPruner(StructureRanking):
 
     def scores(self, parameter: Parameter, context: Context) -> Tensor:
         """See the class."""
-        number = self.layout.rows(parameter.detach()).shape[0]
+        number = self.layout_of(parameter).rows(parameter.detach()).shape[0]
         return torch.rand(number, generator=context.generator).to(parameter.device)
 
 
@@ -116,7 +117,7 @@ class BernoulliFilterPruner(StructureRanking):
 
     def scores(self, parameter: Parameter, context: Context) -> Tensor:
         """Uniform numbers."""
-        number = self.layout.rows(parameter.detach()).shape[0]
+        number = self.layout_of(parameter).rows(parameter.detach()).shape[0]
         return torch.rand(number, generator=context.generator).to(parameter.device)
 
     def masks(self, contexts: Mapping[Parameter, Context]) -> dict[Parameter, Tensor]:
@@ -126,7 +127,7 @@ class BernoulliFilterPruner(StructureRanking):
             level = self.level(context)
             self.scale = 1 / (1 - level) if level < 1 else 1.0
             keep = self.scores(parameter, context) >= level
-            found[parameter] = self.layout.spread(keep, parameter.shape).contiguous()
+            found[parameter] = self.layout_of(parameter).spread(keep, parameter.shape).contiguous()
         return found
 
 
@@ -155,9 +156,9 @@ class RandomLevelStructureParameterPruner(StructureRanking):
         super().__init__(group_type, high, weights, group_dependency, ignore=ignore, allow_missing=allow_missing)
         self.range = (low, high)
 
-    def scores(self, parameter: Parameter, context: Context) -> Tensor:  # noqa: ARG002
+    def scores(self, parameter: Parameter, context: Context) -> Tensor:
         """As for L1."""
-        return row_norms(self, context.values, 1)
+        return row_norms(self.layout_of(parameter), context.values, 1)
 
     def masks(self, contexts: Mapping[Parameter, Context]) -> dict[Parameter, Tensor]:
         """One level for all weights."""
@@ -169,7 +170,7 @@ class RandomLevelStructureParameterPruner(StructureRanking):
                 drawn = low + (high - low) * float(torch.rand((), generator=context.generator))
             scores = self.scores(parameter, context)
             keep = keep_highest(scores, self.number(scores.numel(), drawn))
-            found[parameter] = self.layout.spread(keep, parameter.shape).contiguous()
+            found[parameter] = self.layout_of(parameter).spread(keep, parameter.shape).contiguous()
         return found
 
 

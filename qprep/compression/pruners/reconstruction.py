@@ -11,6 +11,7 @@ from torch.nn import Parameter
 
 from qprep.compression.errors import CompressionError
 from qprep.compression.grams import check_layer, gram, matrix_of
+from qprep.compression.pruners.layouts import StructureKind
 from qprep.compression.pruners.pruner import Context
 from qprep.compression.pruners.ranked import L1RankedStructureParameterPruner
 from qprep.compression.registry import register
@@ -30,7 +31,7 @@ class FMReconstructionChannelPruner(L1RankedStructureParameterPruner):
         """CompressionError without data, and for other structures than channels."""
         if training.calibrate is None:
             raise CompressionError(f"expected calibrate= for {type(self).__name__}, found none")
-        if self.layout.dim != 1:
+        if self.layout.kind is not StructureKind.INPUTS:
             raise CompressionError(f"expected group_type Channels for reconstruction, found {self.group_type!r}")
         super().bind(training)
         self._layers: dict[Parameter, nn.Module] = {}

@@ -12,7 +12,7 @@ from torch.nn import Parameter
 
 from qprep.compression.coverage import Coverage, FamilyDimension, mean_scores, spread_keep
 from qprep.compression.errors import CompressionError
-from qprep.compression.pruners.layouts import layout_of, norms
+from qprep.compression.pruners.layouts import Layout, StructureKind, layout_of, norms
 from qprep.compression.pruners.pruner import Context, Pruner, Weights, check_share, keep_highest
 from qprep.compression.pruners.rates import Ramp
 from qprep.compression.training import Training
@@ -77,13 +77,15 @@ class StructureRanking(Pruner):
         self.rounding, self.coupled, self.weights_only = _ROUNDINGS[rounding_fn], coupled, weights_only
         self._coverage: Coverage | None = None
         self._training: Training | None = None
+        self._layouts: dict[Parameter, Layout] = {}
         self.wants_example = self.may_cover and not weights_only and self.layout.dim is not None
 
     def bind(self, training: Training) -> None:
         """As in the base; then what goes together is looked up."""
         super().bind(training)
         self._training, self._coverage = training, Coverage(training)
-        shapes = {each.shape[self.layout.dim or 0] for each in self.parameters}
+        self._layouts = {each: self.layout.of_layer(training.module_of(each)) for each in self.parameters}
+        shapes = {each.shape[self.layout_of(each).dim or 0] for each in self.parameters}
         if self.leads and len(shapes) > 1:
             raise CompressionError(
                 f"expected weights with equal numbers of structures for group_dependency Leader, found {sorted(shapes)}"
@@ -94,6 +96,10 @@ class StructureRanking(Pruner):
             f"{type(self).__name__}: without example_inputs masks cover the named weights alone, not their BatchNorm "
             "and bias, until the model has run once"
         )
+
+    def layout_of(self, parameter: Parameter) -> Layout:
+        """The position of the structures in a weight."""
+        return self._layouts.get(parameter, self.layout)
 
     def check(self, name: str, parameter: Parameter) -> None:
         """The weight has such structures."""
@@ -125,7 +131,7 @@ class StructureRanking(Pruner):
                 alone.pop(part.parameter, None)
         for parameter, values in alone.items():
             keep = keep_highest(values, self.number(values.numel(), level))
-            own = self.layout.spread(keep, parameter.shape)
+            own = self.layout_of(parameter).spread(keep, parameter.shape)
             found[parameter] = found[parameter] & own if parameter in found else own.contiguous()
         return found
 
@@ -141,7 +147,7 @@ class StructureRanking(Pruner):
         scores = self._noisy(self.scores(parameter, context), context)
         if context.held is None:
             return scores
-        gone = ~self.layout.rows(context.held).any(1)
+        gone = ~self.layout_of(parameter).rows(context.held).any(1)
         return scores.masked_fill(gone.to(scores.device), -math.inf)
 
     def _noisy(self, scores: Tensor, context: Context) -> Tensor:
@@ -152,27 +158,28 @@ class StructureRanking(Pruner):
 
     def _families(self, scores: Mapping[Parameter, Tensor]) -> list[list[FamilyDimension]]:
         """Families whose whole groups are masked, each with the named weights that are in it."""
-        dim = self.layout.dim
-        if dim is None or not self.may_cover or self.weights_only or self._coverage is None:
+        if self.layout.dim is None or not self.may_cover or self.weights_only or self._coverage is None:
             return []
         parts: dict[str, list[FamilyDimension]] = {}
         for parameter in scores:
-            for part in self._coverage.parts(parameter, dim):
+            dim = self.layout_of(parameter).dim
+            for part in [] if dim is None else self._coverage.parts(parameter, dim):
                 parts.setdefault(part.family.name, []).append(part)
-        return [each for each in parts.values() if self._is_whole(each, dim)]
+        return [each for each in parts.values() if self._is_whole(each)]
 
-    def _is_whole(self, parts: list[FamilyDimension], dim: int) -> bool:
+    def _is_whole(self, parts: list[FamilyDimension]) -> bool:
         """True if the masks may cover the family: all its weights are named, or `coupled` says so."""
         assert self._coverage is not None  # noqa: S101
         assert self._training is not None  # noqa: S101
         family = parts[0].family
         named = {each.parameter for each in parts}
-        other = self._coverage.makers(family) if dim == 0 else self._coverage.readers(family)
+        computes = self.layout.kind is StructureKind.OUTPUTS
+        other = self._coverage.makers(family) if computes else self._coverage.readers(family)
         missing = [self._training.name(each) for each in other if each not in named]
         if not missing or self.coupled == "all":
             return True
         mine = ", ".join(self._training.name(each) for each in named)
-        verb = "compute" if dim == 0 else "read"
+        verb = "compute" if computes else "read"
         if self.coupled == "error":
             raise CompressionError(
                 f"expected all weights that {verb} the same channels as {mine}, found {', '.join(missing)} left out; "
@@ -188,13 +195,14 @@ class StructureRanking(Pruner):
         self, parts: list[FamilyDimension], scores: Mapping[Parameter, Tensor], level: float
     ) -> dict[Parameter, Tensor]:
         assert self._coverage is not None  # noqa: S101
-        family, dim = parts[0].family, self.layout.dim
+        family = parts[0].family
         ranked = torch.stack([mean_scores(part, scores[part.parameter]).cpu() for part in parts]).mean(0)
         keep = keep_highest(ranked, self.number(family.size, level))
         found = self._coverage.masks(family, (~keep).nonzero().flatten().tolist())
         for part in parts:
-            positions = spread_keep(part, keep.to(part.parameter.device), part.parameter.shape[dim or 0])
-            own = self.layout.spread(positions, part.parameter.shape).contiguous()
+            layout = self.layout_of(part.parameter)
+            positions = spread_keep(part, keep.to(part.parameter.device), part.parameter.shape[layout.dim or 0])
+            own = layout.spread(positions, part.parameter.shape).contiguous()
             found[part.parameter] = found[part.parameter].to(own.device) & own if part.parameter in found else own
         return found
 
@@ -241,6 +249,6 @@ class Gradual(StructureRanking):
         return self.ramp.at(context.progress)
 
 
-def row_norms(pruner: StructureRanking, values: Tensor, order: int) -> Tensor:
+def row_norms(layout: Layout, values: Tensor, order: int) -> Tensor:
     """Mean L1 or L2 norms of a weight's structures."""
-    return norms(pruner.layout.rows(values.detach()), order)
+    return norms(layout.rows(values.detach()), order)

@@ -43,6 +43,7 @@ class StructureParameterPruner(Pruner):
         self.regimes = {name: regime_of(name, value, "threshold") for name, value in reg_regims.items()}
         layouts = [layout for regime in self.regimes.values() for layout in regime.layouts]
         self.wants_example = not weights_only and any(layout.dim is not None for layout in layouts)
+        self._regimes: dict[Parameter, Regime] = {}
         self._coverage: Coverage | None = None
 
     def check(self, name: str, parameter: Parameter) -> None:
@@ -53,6 +54,7 @@ class StructureParameterPruner(Pruner):
         """As in the base; what is named is known before it is checked, and what goes together is looked up."""
         self.parameters = {each: pattern for pattern in self.regimes for each in training.names.find(pattern)}
         super().bind(training)
+        self._regimes = {each: self._regime(each).of_layer(training.module_of(each)) for each in self.parameters}
         self._coverage = None if self.weights_only else Coverage(training)
 
     def mask(self, parameter: Parameter, context: Context) -> Tensor:
@@ -66,7 +68,8 @@ class StructureParameterPruner(Pruner):
         return found if self._coverage is None else self._coverage.with_channels(found, self._dimensions)
 
     def _regime(self, parameter: Parameter) -> Regime:
-        found: Regime = self.value_for(parameter, self.regimes)
+        known = self._regimes.get(parameter)
+        found: Regime = self.value_for(parameter, self.regimes) if known is None else known
         return found
 
     def _dimensions(self, parameter: Parameter) -> list[int]:

@@ -15,6 +15,7 @@ from qprep.compression.structure.rules import einsum, fold, layer, norm, recurre
 from qprep.compression.structure.rules.mix import mix, new
 from qprep.compression.structure.rules.move import move
 from qprep.compression.structure.rules.same import same
+from qprep.compression.structure.running import hookable
 from qprep.compression.structure.state import LabelState, LabelStep
 from qprep.foundation.catalogue.op import Channels
 from qprep.quantizer.graph.call_rows import calls
@@ -124,7 +125,7 @@ def following(state: LabelState, model: nn.Module) -> Iterator[None]:
     """Notes which module runs, for the time of a run."""
     handles = []
     try:
-        for path, module in model.named_modules():
+        for path, module in hookable(model):
             handles.append(module.register_forward_pre_hook(_entering(state, path)))
             handles.append(module.register_forward_hook(_leaving(state), always_call=True))
         yield

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from qprep.compression.structure.cutting import cut_all, kept_of
 from qprep.compression.structure.labels import Layers, core, varying
 from qprep.compression.structure.model import Groups, Removal
-from qprep.compression.structure.running import difference, outputs
+from qprep.compression.structure.running import difference, hookable, outputs
 from qprep.compression.structure.state import is_of_the_user
 from qprep.quantizer.graph.tensor_leaves import map_tensors, tensors_in
 
@@ -73,9 +73,31 @@ def compared(
         return ThinDifference(f"it fails ({_sentence(error)})", watch.failed_in, _place(error), fails=True)
     worst = difference(masked, slim)
     if worst <= tolerance(masked):
-        return None
+        return _in_training(found, removal, tensors, thin, arguments) if found.more_in_training else None
     module = _first(found, removal, tensors, thin, arguments)
     return ThinDifference(f"its output differs by {worst:.2g} of the largest", module)
+
+
+def _in_training(
+    found: Groups,
+    removal: Removal,
+    tensors: Mapping[str, Tensor],
+    thin: Mapping[str, Tensor],
+    arguments: ModelArguments,
+) -> ThinDifference | None:
+    """Failures of the thin model alone in training mode; values are not compared, there may be dropout in them."""
+    try:
+        outputs(found.model, tensors, {}, arguments.args, arguments.kwargs, training=True)
+    except Exception:  # noqa: BLE001  (BatchNorm on a batch of one)
+        return None
+    watch = _Watch(found.model)
+    try:
+        with watch:
+            outputs(found.model, thin, found.widths(removal), arguments.args, arguments.kwargs, training=True)
+    except Exception as error:  # noqa: BLE001  (whatever the model raises on other widths)
+        clause = f"it fails in training mode ({_sentence(error)})"
+        return ThinDifference(clause, watch.failed_in, _place(error), fails=True)
+    return None
 
 
 def doubled(found: Groups, tensors: Mapping[str, Tensor], arguments: ModelArguments) -> ModelArguments | None:
@@ -112,7 +134,7 @@ class _Watch:
         self._handles: list[Any] = []
 
     def __enter__(self) -> None:
-        for path, module in self._model.named_modules():
+        for path, module in hookable(self._model):
             self._handles.append(module.register_forward_pre_hook(self._entering(path)))
             self._handles.append(module.register_forward_hook(self._leave))
 
@@ -170,7 +192,7 @@ def _returned(
         module.register_forward_hook(
             lambda _m, _a, out, path=path: calls.append((path, [t.clone() for t in tensors_in(out)]))
         )
-        for path, module in found.model.named_modules()
+        for path, module in hookable(found.model)
     ]
     try:
         outputs(found.model, tensors, widths, arguments.args, arguments.kwargs)

@@ -139,6 +139,7 @@ class Groups:
     root      by label, the label of its group
     labels    by the name of a family, the labels of its groups, shape (size,)
     shapes    of the parameters when the model ran, by name
+    more_in_training  whether layers run in training mode that do not in evaluation mode
     """
 
     model: nn.Module
@@ -149,6 +150,7 @@ class Groups:
     root: Tensor
     labels: Mapping[str, Tensor]
     shapes: Mapping[str, tuple[int, ...]]
+    more_in_training: bool = False
 
     @property
     def notes(self) -> tuple[str, ...]:

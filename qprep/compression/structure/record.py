@@ -86,7 +86,11 @@ def composed(first: Record, second: Record) -> Record:
 
 
 def applied(model: nn.Module, record: Mapping[str, Any]) -> None:
-    """Make a fresh model as thin; StructureError, and nothing changed, where it is another model."""
+    """Make a fresh model as thin; StructureError, and nothing changed, where it is another model.
+
+    Of a wrapper that holds the model as `module`, such as torch's AveragedModel, the model in it.
+    """
+    model = _recorded(model, record)
     tensors = tensors_of(model)
     kept = kept_in(record, tensors)
     for path, values in record["modules"].items():
@@ -119,6 +123,14 @@ def replace_data(owner: Tensor, tensor: Tensor) -> None:
         other = torch.float32 if owner.dtype is torch.float64 else torch.float64
         owner.data = torch.empty(0, dtype=other, device=owner.device)
     owner.data = tensor
+
+
+def _recorded(model: nn.Module, record: Mapping[str, Any]) -> nn.Module:
+    inner = getattr(model, "module", None)
+    names = record["tensors"].keys()
+    if isinstance(inner, nn.Module) and names <= tensors_of(inner).keys() and not names <= tensors_of(model).keys():
+        return inner
+    return model
 
 
 def _module(model: nn.Module, path: str) -> nn.Module:

@@ -31,6 +31,11 @@ def plain(model: nn.Module) -> nn.Module:
     return inner
 
 
+def hookable(model: nn.Module) -> list[tuple[str, nn.Module]]:
+    """Modules by path, without those of TorchScript, which take no hooks."""
+    return [(path, each) for path, each in model.named_modules() if not isinstance(each, torch.jit.ScriptModule)]
+
+
 def _is_distributed(module: nn.Module) -> bool:
     return isinstance(module, (DistributedDataParallel, nn.DataParallel)) or hasattr(module, "_fsdp_wrapped_module")
 
@@ -101,10 +106,13 @@ def outputs(
     attributes: Mapping[str, Mapping[str, int]],
     args: Sequence[Any],
     kwargs: Mapping[str, Any],
+    *,
+    training: bool = False,
 ) -> list[Tensor]:
-    """The tensors that the model returns with other parameters, buffers and attributes."""
+    """The tensors that the model returns with other parameters, buffers and attributes, in evaluation mode or not."""
     kept = {name: buffer.clone() for name, buffer in model.named_buffers() if name not in tensors}
     with evaluating(model), having(model, attributes):
+        model.train(training)
         out = functional_call(model, {**kept, **tensors}, tuple(args), dict(kwargs))
         return [each.detach() for each in tensors_in(out)]
 

@@ -56,6 +56,7 @@ class LabelState:
         self.store = LabelStore()
         self.open: list[tuple[str, nn.Module]] = []
         self.failed_in = ""  # the innermost module that raised
+        self.more_in_training = False  # whether layers ran in training mode that did not in evaluation mode
         self.products: list[Product] = []
         self.calls: list[LabelledCall] = []
         self._layers: WeakIdKeyDictionary = WeakIdKeyDictionary()
@@ -99,6 +100,11 @@ class LabelState:
     def _source_of(self, tensor: Tensor) -> str:
         """The parameter or buffer whose values a tensor holds, in another order."""
         return str(self._raw[tensor]) if tensor in self._raw else ""
+
+    def idle(self) -> dict[str, Tensor]:
+        """The parameters that no function has taken, by name."""
+        owned = self._owned.values()
+        return {name: each for kind, name, each in owned if kind is BlockKind.PARAMETER and each not in self._layers}
 
     def is_raw(self, tensor: Tensor) -> bool:
         """True if its values come from parameters and buffers alone."""

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.conv import _ConvNd
 
 from qprep.compression.structure.follow import Follower, following
 from qprep.compression.structure.labels import unique
@@ -20,8 +22,10 @@ from qprep.quantizer.graph.tensor_leaves import tensors_in
 
 
 def traced(model: nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Groups:
-    """Run `model` once and find its families."""
+    """Run `model` once and find its families; again in training mode if some of its layers did not run."""
     state = _run(model, args, kwargs)
+    if state.idle():
+        _run_in_training(model, state, args, kwargs)
     return _found(model, state)
 
 
@@ -46,8 +50,41 @@ def _run(model: nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any]) -> La
     return state
 
 
+def _run_in_training(model: nn.Module, state: LabelState, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
+    """Add to the labels what runs in training mode alone, such as heads of a further loss."""
+    calls, products = len(state.calls), len(state.products)
+    idle = len(state.idle())
+    with suppress(Exception), evaluating(model), following(state, model), Follower(state):
+        model.train()
+        out = model(*args, **kwargs)
+        for tensor in tensors_in(out):
+            state.store.freeze(state.layers(tensor), Cause("they are an output of the model"))
+    state.open.clear()
+    del state.calls[calls:], state.products[products:]
+    state.more_in_training = len(state.idle()) < idle
+
+
+def _freeze_unknown(model: nn.Module, store: LabelStore, idle: Mapping[str, Tensor]) -> None:
+    """Freeze dimensions that layers which did not run may read or add to: those of their sizes.
+
+    Where a matrix reads more than any dimension has, it may read several positions of each channel: what divides its
+    size is frozen, unless another layer that did not run has that many outputs.
+    """
+    sizes = {block.size for block in store.blocks}
+    outputs = {each.shape[0] for each in idle.values() if each.dim() > 1}
+    for name, tensor in idle.items():
+        owner = model.get_submodule(name.rpartition(".")[0])
+        shape = set(tensor.shape[:2] if isinstance(owner, _ConvNd) else tensor.shape) - {1}
+        wanted = shape & sizes
+        if tensor.dim() == 2 and not {tensor.shape[1]} & (sizes | outputs):
+            wanted |= {each for each in sizes if tensor.shape[1] % each == 0}
+        cause = Cause(f"{name}, which did not run on the example inputs, may read them or add to them")
+        store.freeze((each.labels for each in store.blocks if each.size in wanted), cause)
+
+
 def _found(model: nn.Module, state: LabelState) -> Groups:
     store = state.store
+    _freeze_unknown(model, store, state.idle())
     root = store.components()
     causes = _causes(store, root)
     roles = store.roles()
@@ -68,7 +105,10 @@ def _found(model: nn.Module, state: LabelState) -> Groups:
     frozen = _frozen(made, root, {**causes, **alone})
     labels = {family.name: torch.tensor(groups) for family, groups in zip(built, kept, strict=True)}
     shapes = {name: tuple(each.shape) for name, each in model.named_parameters()}
-    return Groups(model, tuple(built), tuple(frozen), tuple(state.products), tuple(state.calls), root, labels, shapes)
+    return Groups(
+        *(model, tuple(built), tuple(frozen), tuple(state.products), tuple(state.calls), root, labels, shapes),
+        more_in_training=state.more_in_training,
+    )
 
 
 def _causes(store: LabelStore, root: Tensor) -> dict[int, Cause]:

@@ -19,8 +19,9 @@ from typing import Any
 
 from qprep.analysis.dependencies.partitions import Around, Partition, PartitionUnit
 from qprep.analysis.effects.write_records import ExternalWrite
-from qprep.analysis.symbols.module_resolver import ExternalModule, Project
-from qprep.analysis.symbols.module_summary import Outline, read_outline
+from qprep.analysis.symbols.module_resolver import Project
+from qprep.analysis.symbols.module_summary import ModuleSummary, read_summary
+from qprep.analysis.symbols.project_files import ExternalModule
 from qprep.engine.config.settings import Settings, SettingsResolver
 from qprep.engine.incremental.cache_folder import CacheFolder
 from qprep.engine.incremental.plausible import are_plausible
@@ -89,7 +90,7 @@ class Cache:
         self._save(self._key(part), (*part.paths, *part.context), body, asked)
 
     def _key(self, part: Partition) -> str:
-        around = [sorted(part.around.asks), list(part.around.walks), sorted(part.around.writes)]
+        around = [sorted(part.around.tested_names), list(part.around.child_iterations), sorted(part.around.writes)]
         stamps = [list(pair) for pair in self.settings.registry.stamps]
         files = [[display_path(path), self.digest(path), self._settings_of(path)] for path in part.paths]
         context = [[display_path(path), self.digest(path)] for path in part.context]
@@ -102,7 +103,7 @@ class Cache:
             self._settings[id(settings)] = repr([(name, _plain(getattr(settings, name))) for name in names])
         return [self._settings[id(settings)], sorted(settings.enabled_for(path))]
 
-    # Divisions and outlines
+    # Divisions and summaries
 
     def division(self, paths: Sequence[Path]) -> list[PartitionUnit] | None:
         """The cached partitions of these files."""
@@ -117,7 +118,12 @@ class Cache:
     ) -> None:
         """Remember how files were divided."""
         body = [
-            [list(unit.names), sorted(unit.traits.asks), list(unit.traits.walks), sorted(unit.traits.writes)]
+            [
+                list(unit.names),
+                sorted(unit.traits.tested_names),
+                list(unit.traits.child_iterations),
+                sorted(unit.traits.writes),
+            ]
             for unit in units
         ]
         self._save(self._division_key(paths), paths, body, asked)
@@ -125,27 +131,27 @@ class Cache:
     def _division_key(self, paths: Sequence[Path]) -> str:
         return self._hashed(["division", [[os.path.abspath(path), self.digest(path)] for path in paths]])
 
-    def outlines(self, paths: Sequence[Path]) -> Callable[[str, Path], Outline | None]:
-        """The outlines known of files with the contents that they have now."""
-        body = self._read(self._outlines_key(paths))
+    def summaries(self, paths: Sequence[Path]) -> Callable[[str, Path], ModuleSummary | None]:
+        """The summaries known of files with the contents that they have now."""
+        body = self._read(self._summaries_key(paths))
         records: dict[str, Any] = body if isinstance(body, dict) else {}
 
-        def known(name: str, path: Path) -> Outline | None:
+        def known(name: str, path: Path) -> ModuleSummary | None:
             record = records.get(f"{name} {self.digest(path)}")
             try:
-                return Outline.of_record(record) if record is not None else None
+                return ModuleSummary.of_record(record) if record is not None else None
             except (TypeError, ValueError, AttributeError):
                 return None
 
         return known
 
-    def keep_outlines(self, paths: Sequence[Path], outlines: Iterable[tuple[str, Path, Outline]]) -> None:
-        """Remember outlines."""
-        records = {f"{name} {self.digest(path)}": outline.record() for name, path, outline in outlines}
-        self._write(self._outlines_key(paths), records)
+    def keep_summaries(self, paths: Sequence[Path], summaries: Iterable[tuple[str, Path, ModuleSummary]]) -> None:
+        """Remember summaries."""
+        records = {f"{name} {self.digest(path)}": summary.record() for name, path, summary in summaries}
+        self._write(self._summaries_key(paths), records)
 
-    def _outlines_key(self, paths: Sequence[Path]) -> str:
-        return self._hashed(["outlines", os.path.abspath(paths[0])])
+    def _summaries_key(self, paths: Sequence[Path]) -> str:
+        return self._hashed(["summaries", os.path.abspath(paths[0])])
 
     # Entries
 
@@ -193,7 +199,7 @@ class Cache:
                 text = SourceFile.read(path).text
             except SourceError:
                 return None
-            self._surfaces[path] = _surface(read_outline(name, path, text))
+            self._surfaces[path] = _surface(read_summary(name, path, text))
         return self._surfaces[path]
 
     def _find(self, project: Project, name: str) -> Path | None:
@@ -251,9 +257,9 @@ class Cache:
             self._entries.tidy(_KEPT_DAYS)
 
 
-def _unit(names: list[str], asks: list[str], walks: list[str], writes: list[Any]) -> PartitionUnit:
+def _unit(names: list[str], tested_names: list[str], child_iterations: list[str], writes: list[Any]) -> PartitionUnit:
     found = frozenset(map(ExternalWrite.of_record, writes))
-    return PartitionUnit(tuple(names), Around(frozenset(asks), tuple(walks), found))
+    return PartitionUnit(tuple(names), Around(frozenset(tested_names), tuple(child_iterations), found))
 
 
 def _stamp() -> str:
@@ -268,7 +274,7 @@ def _stamp() -> str:
     return repr((__version__, sys.version_info[:3], files))
 
 
-def _surface(names: Outline) -> str:
+def _surface(names: ModuleSummary) -> str:
     """A digest of what other files may want of one."""
     return hashlib.blake2b(json.dumps(names.surface).encode(), digest_size=16).hexdigest()
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from qprep.analysis.dependencies.partitions import PartitionUnit
 from qprep.analysis.inputs import Files
-from qprep.analysis.symbols.module_resolver import ExternalModule
-from qprep.analysis.symbols.module_summary import Outline
+from qprep.analysis.symbols.module_summary import ModuleSummary
 from qprep.analysis.symbols.parse_cache import ParsedFiles
+from qprep.analysis.symbols.project_files import ExternalModule
 
 _Key = tuple[str, Path]
 
@@ -21,18 +21,18 @@ class HeldState:
     """One for the life of a server; unlike a cache on disk it may hold what unsaved texts say."""
 
     parsed: ParsedFiles = field(default_factory=ParsedFiles)
-    _outlines: dict[_Key, tuple[bytes, Outline]] = field(default_factory=dict)
+    _summaries: dict[_Key, tuple[bytes, ModuleSummary]] = field(default_factory=dict)
 
-    def store(self, overlay: Mapping[str, bytes]) -> HeldOutlines:
-        """The outlines, as they hold for the contents of files with this overlay."""
-        return HeldOutlines(self._outlines, Files(overlay))
+    def store(self, overlay: Mapping[str, bytes]) -> HeldSummaries:
+        """The summaries, as they hold for the contents of files with this overlay."""
+        return HeldSummaries(self._summaries, Files(overlay))
 
 
 @dataclass(frozen=True, slots=True)
-class HeldOutlines:
-    """A `Store` of outlines alone: how files are divided is worked out anew."""
+class HeldSummaries:
+    """A `Store` of summaries alone: how files are divided is worked out anew."""
 
-    _known: dict[_Key, tuple[bytes, Outline]]
+    _known: dict[_Key, tuple[bytes, ModuleSummary]]
     _files: Files
     _digests: dict[Path, bytes] = field(default_factory=dict)
 
@@ -45,18 +45,18 @@ class HeldOutlines:
     ) -> None:
         """Nothing is kept of divisions."""
 
-    def outlines(self, _paths: Sequence[Path]) -> Callable[[str, Path], Outline | None]:
-        """The outlines known of files with the contents that they have now."""
+    def summaries(self, _paths: Sequence[Path]) -> Callable[[str, Path], ModuleSummary | None]:
+        """The summaries known of files with the contents that they have now."""
 
-        def known(name: str, path: Path) -> Outline | None:
-            digest, outline = self._known.get((name, path), (b"", None))
-            return outline if outline is not None and digest == self._digest(path) else None
+        def known(name: str, path: Path) -> ModuleSummary | None:
+            digest, summary = self._known.get((name, path), (b"", None))
+            return summary if summary is not None and digest == self._digest(path) else None
 
         return known
 
-    def keep_outlines(self, _paths: Sequence[Path], outlines: Iterable[tuple[str, Path, Outline]]) -> None:
-        """Remember outlines."""
-        self._known.update({(name, path): (self._digest(path), outline) for name, path, outline in outlines})
+    def keep_summaries(self, _paths: Sequence[Path], summaries: Iterable[tuple[str, Path, ModuleSummary]]) -> None:
+        """Remember summaries."""
+        self._known.update({(name, path): (self._digest(path), summary) for name, path, summary in summaries})
 
     def _digest(self, path: Path) -> bytes:
         if path not in self._digests:

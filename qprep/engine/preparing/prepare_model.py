@@ -107,7 +107,7 @@ def _of_callable(build: Callable[..., nn.Module], inputs: Inputs) -> Prepared:
 
     def rebuild() -> nn.Module:
         model: nn.Module = factory.build(twin.module(factory.module))
-        _refuse_original(model, factory, twin)
+        _check_rewritten(model, factory, twin)
         return model
 
     equal, notes = compared(factory.target, rebuild, made, lambda: copy.deepcopy(inputs))
@@ -116,7 +116,7 @@ def _of_callable(build: Callable[..., nn.Module], inputs: Inputs) -> Prepared:
     return Prepared(model, report)
 
 
-def _refuse_original(model: nn.Module, factory: Factory, twin: RenamedPackage) -> None:
+def _check_rewritten(model: nn.Module, factory: Factory, twin: RenamedPackage) -> None:
     """QprepError if a class of the model is one of the package as it was imported."""
     for name, module in model.named_modules():
         for kind in type(module).__mro__:

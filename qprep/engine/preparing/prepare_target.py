@@ -35,7 +35,7 @@ def prepare_target(request: Request, *, calibrate: str | None = None, given: Inp
     original does not run, where a file of it is imported here already, or where the rewritten model differs.
     """
     original = run_original(request, calibrate=calibrate, given=given)
-    _refuse_imported(original)
+    _check_not_imported(original)
     parts = rewritten_parts(original.modules)
     finder = PreparedFinder({name: module for part in parts for name, module in part.modules.items()})
     install(finder)
@@ -76,7 +76,7 @@ def traced(model: nn.Module, inputs: Inputs) -> TraceReport:
     return report
 
 
-def _refuse_imported(original: Original) -> None:
+def _check_not_imported(original: Original) -> None:
     loaded = {os.path.realpath(file) for module in list(sys.modules.values()) if (file := _file_of(module))}
     for name, path in original.modules.items():
         if name in sys.modules or os.path.realpath(path) in loaded:

@@ -7,9 +7,9 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from qprep.analysis.dependencies.partitions import Outlines
+from qprep.analysis.dependencies.partitions import ModuleSummaries
 from qprep.analysis.inputs import Files
-from qprep.engine.partitioning import ModuleOutlines
+from qprep.engine.partitioning import ProjectSummaries
 from qprep.engine.preparing.package_files import InstalledPackage, is_package
 from qprep.engine.preparing.rewriting import LeftFinding, Rewriting, rewrite_files
 from qprep.engine.preparing.vendored_imports import PackageModule, VendoredName, adjusted, closure
@@ -49,8 +49,8 @@ class PackageNames:
         overlay = {display_path(package.files[module]): data for module, data in (sources or {}).items()}
         self.files = package.files
         self._reader = Files(overlay)
-        self._names = ModuleOutlines(list(package.files.values()), self._reader)
-        self._outlines = Outlines(self._names.project.given, self._names.get)
+        self._names = ProjectSummaries(list(package.files.values()), self._reader)
+        self._summaries = ModuleSummaries(self._names.project.given, self._names.get)
 
     def find(self, dotted: str) -> VendoredName | None:
         """The definition of a dotted name; None if no source of the package has it.
@@ -61,13 +61,13 @@ class PackageNames:
 
     def _bound(self, dotted: str, seen: frozenset[str]) -> VendoredName | None:
         base, _, name = dotted.rpartition(".")
-        outline = self._names.get(base) if base in self.files and dotted not in seen else None
-        target = outline.imports.get(name) if outline is not None else None
+        summary = self._names.get(base) if base in self.files and dotted not in seen else None
+        target = summary.imports.get(name) if summary is not None else None
         if target is not None and target != dotted:
             found = self._bound(target, seen | {dotted})
             if found is not None:
                 return found
-        return self._outlines.find(dotted)
+        return self._summaries.find(dotted)
 
     def source(self, module: str) -> SourceFile:
         """The source of a module; raises SourceError."""

@@ -44,7 +44,7 @@ def vendor(module: str, name: str, folder: Path, *, overwrite: bool = False, che
     put in its place, and raises what keeps it from that: nothing half-written stays. Raises QprepError for a folder
     that holds anything, unless `overwrite` is set and it was written by this function.
     """
-    _refuse_folder(folder, overwrite)
+    _check_folder(folder, overwrite)
     package = locate(module.partition(".")[0])
     home, defined = _definition(package, module, name)
     files = vendored_files(package, (home,))
@@ -70,7 +70,7 @@ def _folder(package: InstalledPackage) -> Path:
     return package.files.get(package.name, next(iter(package.files.values()))).parent
 
 
-def _refuse_folder(folder: Path, overwrite: bool) -> None:
+def _check_folder(folder: Path, overwrite: bool) -> None:
     if folder.is_file():
         raise QprepError(f"--to: expected a folder, found the file {folder}")
     if not folder.exists() or not any(folder.iterdir()):

@@ -125,7 +125,7 @@ class Witness:
     def _repeated(self, site: ModuleCall) -> list[str]:
         """The paths of modules with children that run again, and leaf modules in them with them, as a call says."""
         names = {_last(name) for name in site.classes}
-        pattern = re.compile(rf"(?:.*\.)?{re.escape(site.path).replace(ANY_ITEM, ITEM)}")
+        pattern = re.compile(rf"(?:.*\.)?{re.escape(str(site.path)).replace(ANY_ITEM, ITEM)}")
         return [
             path
             for path, module in self._around.items()

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from qprep.analysis.eager.eager_facts import EagerSite
-from qprep.analysis.facts import Facts, HeldFunction, Walk
+from qprep.analysis.facts import ChildIteration, Facts, HeldFunction
 from qprep.analysis.places import Place
 from qprep.engine.runtime_evidence.observations import Claim, Verdict
 from qprep.engine.runtime_evidence.run_lookup import Range, place_of, real_path
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 def weigh(witness: Witness, code: Code, found: Mapping[Finding, Site], facts: Facts) -> Mapping[Finding, Site | None]:
     """The findings that stay, with notes of what the runs say of them, and what only the runs saw (without a site)."""
-    static = {finding: site for finding, site in found.items() if isinstance(site, EagerSite | Walk)}
+    static = {finding: site for finding, site in found.items() if isinstance(site, EagerSite | ChildIteration)}
     claims = [Claim(f, site, held_calls(code, site, facts)) for f, site in found.items() if f not in static]
     verdicts = [(claim, witness.verdict(claim)) for claim in claims]
     kept: dict[Finding, Site | None] = {
@@ -39,7 +39,7 @@ def held_calls(code: Code, site: Site, facts: Facts) -> tuple[Range, ...]:
     """The calls of a held function, as far as they are in the file that holds it."""
     if not isinstance(site, HeldFunction):
         return ()
-    calls = [call.place for call in facts.calls.values() if call.path == site.attribute]
+    calls = [call.place for call in facts.calls.values() if str(call.path) == site.attribute]
     return tuple(_range(code.source, place) for place in calls if place.module == code.module)
 
 

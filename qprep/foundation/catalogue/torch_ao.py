@@ -6,7 +6,6 @@ from typing import Final
 
 WORDS: Final = ("fuse_modules", "QuantStub", "FloatFunctional")
 FUSING: Final = frozenset(("fuse_modules", "fuse_modules_qat"))
-CONVERTING: Final = frozenset(("convert", "quantize", "quantize_qat"))
 STUBS: Final = {"QuantStub": "DeQuantStub", "DeQuantStub": "QuantStub"}
 WRAPPERS: Final = frozenset(("QuantWrapper", "add_quant_dequant"))
 FUNCTIONAL: Final = "FloatFunctional"

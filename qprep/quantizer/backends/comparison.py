@@ -1,4 +1,4 @@
-"""Compares two runs of a model slot by slot, and refuses where they differ by more than `LIMIT` says."""
+"""Compares two runs of a model slot by slot: more than `LIMIT` apart is an error."""
 
 from __future__ import annotations
 
@@ -163,8 +163,8 @@ def output_difference(
     return None
 
 
-def refused(what: str, slot: str, apart: Difference, why: str) -> QprepError:
-    """The error for a step that gives something else than it should."""
+def difference_error(what: str, slot: str, apart: Difference, why: str) -> QprepError:
+    """The error for a step whose result differs from the expected one."""
     where = f"at {slot}" if slot else "at the model's output"
     return QprepError(f"expected {what} within {LIMIT} on the example inputs, found {apart} {where}: {why}")
 

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from qprep.foundation.errors import QprepError
-from qprep.quantizer.backends.comparison import check_grids, output_difference, refused
+from qprep.quantizer.backends.comparison import check_grids, difference_error, output_difference
 from qprep.quantizer.example_runs import example_of, run_example
 from qprep.quantizer.formats.affine import QParams
 from qprep.quantizer.formats.stored import integers, narrowest_type
@@ -42,7 +42,9 @@ def export_pt2e(
         found = list(tensors_in(program.module()(*args, **kwargs)))
         apart = output_difference(expected, found, [float("nan")] * len(expected))
         if apart is not None:
-            raise refused("the results of torch.export to equal the simulation", "", apart, "nothing is exported")
+            raise difference_error(
+                "the results of torch.export to equal the simulation", "", apart, "nothing is exported"
+            )
     return program
 
 

@@ -43,7 +43,7 @@ def with_bits(overrides: Any, bits: object) -> Any:  # noqa: ANN401  (what the c
     more = {pattern: values_of(each, f"in bits_overrides {pattern!r}") for pattern, each in bits.items()}
     given = overrides or {}
     if not isinstance(given, Mapping):
-        return overrides  # refused where overrides are read
+        return overrides  # an error where overrides are read
     return {**given, **{pattern: _joined(pattern, given.get(pattern, {}), each) for pattern, each in more.items()}}
 
 

@@ -9,6 +9,8 @@ from typing import Any, Final
 
 from qprep.foundation.errors import QprepError
 
+_STANDARD: Final = "tag:yaml.org,2002:"
+_PLAIN: Final = tuple(_STANDARD + kind for kind in ("map", "seq", "python/tuple", "python/list", "python/dict"))
 _VALUES_OF_A_CHARACTER: Final = 20  # aliases of aliases grow to any size; texts that a person writes stay far below
 
 
@@ -83,6 +85,11 @@ class _YamlReader:
             self._open.pop()
 
     def _value(self, node: Any) -> Any:  # noqa: ANN401  (of any kind)
+        if node.id != "scalar" and node.tag not in _PLAIN:
+            tag = str(node.tag).replace(_STANDARD, "!!")
+            raise QprepError(
+                f"{self._path}:{node.start_mark.line + 1}: expected plain values, found a {node.id} with the tag {tag}"
+            )
         if node.id == "mapping":
             self._check_keys(node)
             self._loader.flatten_mapping(node)  # `<<: *defaults`, whose keys come first

@@ -6,7 +6,8 @@ import contextlib
 import inspect
 import weakref
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from types import MappingProxyType
+from typing import Any, Final
 
 import torch
 from torch import Tensor, nn
@@ -50,6 +51,10 @@ def build_graph(
     return Graph(model, follower.nodes, edges + follower.casts, outputs, follower.weights, settings)
 
 
+# Products of matrices, and the place of their second factor.
+_PRODUCTS: Final = MappingProxyType({"matmul": 1, "mm": 1, "bmm": 1, "addmm": 2, "baddbmm": 2})
+
+
 class _Follower(TorchFunctionMode):
     def __init__(self, model: nn.Module, units: tuple[type[nn.Module], ...]) -> None:
         super().__init__()
@@ -89,6 +94,7 @@ class _Follower(TorchFunctionMode):
     ) -> Any:  # noqa: ANN401  (whatever the function returns)
         kwargs = kwargs or {}
         out = func(*args, **kwargs)
+        self._note_columns(func, args)
         sources = self._sources((args, kwargs))
         if not sources:
             if self._open:
@@ -108,6 +114,13 @@ class _Follower(TorchFunctionMode):
         elif not operation.compute:
             self._pass_on(sources, out)
         return iter(out) if func is Tensor.__iter__ else out
+
+    def _note_columns(self, func: Callable[..., Any], args: tuple[Any, ...]) -> None:
+        """Note a parameter that is the second factor of a product of matrices."""
+        for place, given in enumerate(args[1:3], 1):
+            weight = self._by_parameter.get(given) if isinstance(given, Tensor) else None
+            if weight is not None and given.dim() > 1 and _PRODUCTS.get(self._operations.of(func).name) == place:
+                weight.columns = True
 
     def _note_inside(self, func: Callable[..., Any], given: object, out: object) -> None:
         """Note an operation on what an open unit has computed, or on parameters alone."""

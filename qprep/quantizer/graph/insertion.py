@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Final, Protocol
 
 from torch import nn
 
 from qprep.quantizer.config.config_settings import Overrides
-from qprep.quantizer.formats.spec import Spec
+from qprep.quantizer.formats.spec import Granularity, Spec
 from qprep.quantizer.formats.tensor_quantizers import TensorQuantizer
 from qprep.quantizer.graph.module_registry import ReplacementFactory
 from qprep.quantizer.graph.quantization_graph import Edge, Graph, Node, Weight
@@ -157,5 +158,15 @@ def weight_spec(weight: Weight, users: list[Node], graph: Graph) -> Spec | None:
     settings = graph.settings(weight.name)
     if weight.is_bias:
         return settings.bias
-    transposed = any(node.op is not None and node.op.name in _TRANSPOSED for node in users)
-    return settings.weights(1 if transposed else 0, weight.parameter.dim())
+    spec = settings.weights(_outputs_of(weight, users), weight.parameter.dim())
+    in_batches = weight.columns and weight.parameter.dim() > 2
+    if spec is not None and in_batches and spec.granularity is Granularity.CHANNEL:
+        return replace(spec, granularity=Granularity.TENSOR)  # no kernel has scales for products in batches
+    return spec
+
+
+def _outputs_of(weight: Weight, users: list[Node]) -> int:
+    """The dimension of a parameter that the channels of the output are along."""
+    if weight.columns:
+        return weight.parameter.dim() - 1
+    return int(any(node.op is not None and node.op.name in _TRANSPOSED for node in users))

@@ -8,13 +8,32 @@ from qprep.quantizer.config.config_settings import Overrides
 from qprep.quantizer.formats.affine import SCALE_FLOOR
 from qprep.quantizer.formats.tensor_quantizers import TensorQuantizer
 from qprep.quantizer.graph.quantization_graph import Edge, Graph
+from qprep.quantizer.ranges.known_ranges import clamp_range
 
 
 def planning_notes(graph: Graph, settings: Overrides) -> list[str]:
-    """One sentence for each tied parameter whose names have conflicting overrides, for each computed one, and for each
-    override that changes nothing.
+    """One sentence for each tied parameter whose names have conflicting overrides, for each computed one, for each
+    override that changes nothing, and for each format of an output that the activation behind it decides.
     """
-    return [*_tied(graph, settings), *_computed(graph, settings), *_idle(graph, settings)]
+    return [*_tied(graph, settings), *_computed(graph, settings), *_idle(graph, settings), *_fused(graph, settings)]
+
+
+def _fused(graph: Graph, settings: Overrides) -> Iterator[str]:
+    """Operations that are one with the activation behind them, and whose own bits are not those of its output."""
+    for node in graph.nodes:
+        asked = settings(node.path).bits_activations
+        is_own = node.owned and asked not in (None, settings.defaults.bits_activations)
+        if not is_own or len(node.outputs) != 1 or node.outputs[0].spec is not None:
+            continue
+        following = graph.only_consumer(node.outputs[0])
+        if following is None or clamp_range(following) is None or len(following.outputs) != 1:
+            continue
+        spec = following.outputs[0].spec
+        if spec is not None and not spec.is_float and spec.bits != asked:
+            yield (
+                f"{node.path}: its output is quantized behind {following.path}, to {spec.bits} bits, not to {asked}: "
+                f"set bits_activations of {following.path}"
+            )
 
 
 def _idle(graph: Graph, settings: Overrides) -> Iterator[str]:

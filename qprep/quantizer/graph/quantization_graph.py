@@ -116,6 +116,7 @@ class Weight:
 
     part_of  the name of the tensor that is computed from it in each forward (weight_norm), None if it is used itself
     rows_to  what quantizes the output of the one lookup that gives rows of it, None if it has any other use
+    columns  whether its last dimension is that of the outputs: it is the second factor of a product of matrices
     """
 
     parameter: Parameter
@@ -124,6 +125,7 @@ class Weight:
     quantizer: TensorQuantizer | None = None
     part_of: str | None = None
     rows_to: TensorQuantizer | None = None
+    columns: bool = False
 
     def __repr__(self) -> str:
         return f"Weight({self.name}, {tuple(self.parameter.shape)})"

@@ -18,11 +18,12 @@ def keep_masks(graph: Graph) -> None:
     """Nothing is quantized behind a mask that writes what lies far outside (-inf, -1e9): its input is, before it.
 
     So it is where a softmax alone reads what a mask was added to. The mask itself stays as it is, and so does what it
-    is computed from, where that is all that is read of it: 1 - 0.9999 times -1e38 would mask everything.
+    is computed from, where that is all that is read of it: 1 - 0.9999 times -1e38 would mask everything. It does not
+    matter whether a module or the model's own code masks.
     """
-    summing = (node for node in graph.nodes if node.owned and node.name in _SUMS and node.outputs)
+    summing = (node for node in graph.nodes if node.name in _SUMS and node.outputs)
     adding = {node for node in summing if _is_for_softmax(node)}
-    masking = {node for node in graph.nodes if node.owned and node.outputs and _masks(node)}
+    masking = {node for node in graph.nodes if node.outputs and _masks(node)}
     weighted = _from_weights(graph) if adding else set()
     for node in adding:
         sides = [_side(edge) for edge in node.inputs if edge not in weighted]

@@ -380,13 +380,15 @@ def is_walked(context: RewriteContext, unit: Unit) -> bool:
     if filters(context, unit) or any(walk.is_filtered for walk in _walks(context, unit)):
         return True
     ref = ClassRef(unit.module, unit.name)
-    may_be_any = bool(context.around.walks) or any(not walk.classes for walk in context.facts.walks.values())
+    may_be_any = bool(context.around.child_iterations) or any(
+        not walk.classes for walk in context.facts.child_iterations.values()
+    )
     if may_be_any and ref not in context.analysis.nested:
         return True
     family = context.family(unit)
-    if any(not walk.classes.isdisjoint(family) for walk in context.facts.walks.values()):
+    if any(not walk.classes.isdisjoint(family) for walk in context.facts.child_iterations.values()):
         return True
     # A listing may be of a module that another listing gave: `q.children()` for each `q` of `net.modules()`.
-    walks = context.facts.walks
+    walks = context.facts.child_iterations
     is_listed = bool(walks) and any(place in walks for place in context.effects.listings_of(family))
     return is_listed or context.effects.originals_are_taken(family)

@@ -6,6 +6,7 @@ import ast
 from typing import TYPE_CHECKING
 
 from qprep.analysis.symbols.ast_utils import dotted_text, positional_parameters, walk
+from qprep.analysis.symbols.definition_names import DefinitionName
 from qprep.analysis.values.abstract_values import ClassRef, options
 
 if TYPE_CHECKING:
@@ -60,4 +61,4 @@ def _classes(context: RewriteContext, cls: ClassRef, node: ast.expr, chain: Sequ
     found = context.project.resolve(context.project.dotted_name(cls.module, text) or "?")
     named = [option for option in options(found) if isinstance(option, ClassRef)]
     last = text.rpartition(".")[2]
-    return named or [c for c in chain if isinstance(c, ClassRef) and c.name.rpartition(".")[2] == last]
+    return named or [c for c in chain if isinstance(c, ClassRef) and DefinitionName.parse(c.name).key == last]

@@ -53,7 +53,7 @@ def met_at_construction(context: RewriteContext, unit: Unit, classes: Collection
 
 def _runs_by_then(context: RewriteContext, unit: Unit, effect: Effect) -> bool:
     if effect.owner not in context.family(unit):
-        return effect.listing in context.facts.walks
+        return effect.listing in context.facts.child_iterations
     body = context.body(effect.owner) if effect.owner is not None else None
     around = {name for name, each in body.methods.items() if each.spans(effect.place.line)} if body is not None else ()
     return not run_by_init(context, unit).isdisjoint(around)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from qprep.analysis.effects.abstract_objects import Anything, Held, Instance
 from qprep.analysis.places import Place
 from qprep.analysis.symbols.ast_utils import last_name
+from qprep.analysis.symbols.definition_names import plain_name
 from qprep.analysis.values.abstract_values import ClassRef, modules_of, tensor_of
 from qprep.rewriting.fix_session import remembered
 from qprep.rewriting.rewrite_result import Doubt
@@ -81,7 +82,7 @@ def telling_uses(context: RewriteContext, cls: ClassRef) -> Iterator[Doubt]:
         if entry is None or not isinstance(base, ClassRef):
             continue
         for name, method in entry.methods.items():
-            plain = name.partition(":")[0]
+            plain = plain_name(name)
             if plain in _STATE_METHODS:
                 text = f"`{base.name}` defines `{plain}`: a second instance would add entries to state_dict"
                 yield Doubt(text, Place.of(base.module, method))

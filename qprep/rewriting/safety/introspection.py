@@ -12,7 +12,7 @@ from qprep.analysis.effects.abstract_objects import ClassObject
 from qprep.analysis.effects.escaping_classes import HARMLESS, handed_names
 from qprep.analysis.effects.stored_values import dictionary_owner
 from qprep.analysis.places import Unit
-from qprep.analysis.symbols.ast_utils import is_class_of, last_name, walk
+from qprep.analysis.symbols.ast_utils import argument_values, dotted_root, is_class_of, last_name, walk
 from qprep.analysis.values.abstract_values import ClassRef, External, FunctionRef, options
 from qprep.rewriting.fix_session import remembered
 
@@ -130,9 +130,7 @@ def _asked(context: RewriteContext, index: FileIndex, node: ast.expr) -> Inspect
         return InspectedConstructors()
     if is_class_of(node) or (isinstance(node, ast.Name) and node.id == "cls"):
         return InspectedConstructors(any=True)
-    root = node
-    while isinstance(root, ast.Attribute):
-        root = root.value
+    root = dotted_root(node)
     if not isinstance(root, ast.Name) or root.id not in (*index.imports, *index.classes, *index.functions):
         return InspectedConstructors(values=True)
     found = list(options(context.project.resolve(context.project.expression_name(index, node) or "?")))
@@ -150,7 +148,7 @@ def _hands_on_types(context: RewriteContext) -> bool:
         text = context.project.text(name) or ""
         index = context.project.index(name) if "type(" in text or "__class__" in text else None
         for call in index.of(ast.Call) if index is not None else ():
-            values = (*call.args, *(keyword.value for keyword in call.keywords))
+            values = argument_values(call)
             if last_name(call.func) not in HARMLESS and any(map(is_class_of, values)):
                 return True
         for node in index.of(ast.Assign, ast.Return, ast.NamedExpr) if index is not None else ():
@@ -169,11 +167,11 @@ def class_values(context: RewriteContext) -> frozenset[ClassRef]:
 def _class_values(context: RewriteContext) -> Iterator[ClassRef]:
     project = context.project
     for module in project.given:
-        outline, index = project.outline(module), None
-        if outline is None and (index := project.index(module)) is not None:
+        summary, index = project.summary(module), None
+        if summary is None and (index := project.index(module)) is not None:
             names: Iterable[str] = handed_names(index)
         else:
-            names = outline.handed if outline is not None else ()
+            names = summary.handed if summary is not None else ()
         for name in names:
             found = project.resolve(project.dotted_name(module, name) or "?")
             yield from (option for option in options(found) if isinstance(option, ClassRef))

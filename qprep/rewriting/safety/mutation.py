@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from qprep.analysis.effects.class_replacement import is_replaced, replaced
 from qprep.analysis.effects.write_records import ClassPattern, SelectedBy, value_mutation
 from qprep.analysis.symbols.ast_utils import is_attribute_of, positional_parameters
+from qprep.analysis.symbols.definition_names import DefinitionName
 from qprep.analysis.symbols.parameter_names import LOOKING, PARAMETER_NAMES
 from qprep.analysis.values.abstract_values import ClassRef
 from qprep.foundation.findings import Rejection, RejectionCode
@@ -52,7 +53,7 @@ class Change:
     @property
     def reason(self) -> str:
         """The name of the mutation in a reason."""
-        return f"in `{self.member.name.rpartition('.')[2]}.{self.method}`"
+        return f"in `{DefinitionName.parse(self.member.name).key}.{self.method}`"
 
 
 def _changes(context: RewriteContext, unit: Unit, attribute: str, made: Iterable[Place]) -> tuple[Change, ...]:
@@ -91,37 +92,20 @@ def made_at_end(scope: Scope, call: ModuleCall, where: Reached, creations: list[
         return Rejection(
             f"`{attribute}` is set or changed outside the class, perhaps on this instance", RejectionCode.MUTATION
         )
-    for owner, name in nested_paths.steps(scope.context, scope.unit, attribute, where.under):
+    for owner, name in nested_paths.owners(scope.context, scope.unit, where.path):
         made = nested_paths.made(scope.context, owner, name)
         rejection = changed_attribute(scope.context, owner, name, made, is_built=True)
         if rejection is not None:
             return rejection
-    for place in places:
-        code = scope.context.code(place.module)
-        source = changed_source(scope.context, scope.unit, code.node(place) if code is not None else None)
-        if source is not None:
-            return source
-    if any(_may_be_replaced(scope.context, name) for name in call.classes_inside):
-        return Rejection(
-            f"`{attribute}`, or a module in it, is replaced by code that selects its class, but not a second instance",
-            RejectionCode.MUTATION,
-        )
-    inside = [cls for name in call.classes_inside for cls in made_of(scope.context, name)]
-    asked = sorted(child_loops.asked(scope.context, scope.unit))
-    read = (ClassPattern(name, SelectedBy.ATTRIBUTE) for name in asked)
-    met = next((each.name for each in read if any(_is_selected(scope.context, each, cls) for cls in inside)), None)
-    if met is not None:
-        return Rejection(
-            f"a loop reads `{met}`, of each child, and `{attribute}` has it: a second instance would be included",
-            RejectionCode.MUTATION,
-        )
+    if (rejection := _changed_with_others(scope, call, attribute, places)) is not None:
+        return rejection
     unit = creations[0].unit
     is_leaf = where.is_itself and all(is_one_operation(scope.context, name) for name in call.classes)
     walker = walked_at_construction(scope.context, unit, counted=is_leaf)
     walker = walker or met_at_construction(scope.context, unit, call.classes_inside)
     if not found and not where.under and walker is None:
         return False
-    method = call.function.rpartition(".")[2]
+    method = DefinitionName.parse(call.function).key
     code = scope.context.code(unit.module)
     waits = (
         len(creations) == 1
@@ -141,6 +125,30 @@ def made_at_end(scope: Scope, call: ModuleCall, where: Reached, creations: list[
     return waits or Rejection(
         f"`{attribute}` is changed after it is created, {found[0].reason}", RejectionCode.MUTATION
     )
+
+
+def _changed_with_others(scope: Scope, call: ModuleCall, attribute: str, places: list[Place]) -> Rejection | None:
+    """A rejection where code that changes several modules finds the first instance, but not a second one."""
+    for place in places:
+        code = scope.context.code(place.module)
+        source = changed_source(scope.context, scope.unit, code.node(place) if code is not None else None)
+        if source is not None:
+            return source
+    if any(_may_be_replaced(scope.context, name) for name in call.classes_inside):
+        return Rejection(
+            f"`{attribute}`, or a module in it, is replaced by code that selects its class, but not a second instance",
+            RejectionCode.MUTATION,
+        )
+    inside = [cls for name in call.classes_inside for cls in made_of(scope.context, name)]
+    asked = sorted(child_loops.asked(scope.context, scope.unit))
+    read = (ClassPattern(name, SelectedBy.ATTRIBUTE) for name in asked)
+    met = next((each.name for each in read if any(_is_selected(scope.context, each, cls) for cls in inside)), None)
+    if met is not None:
+        return Rejection(
+            f"a loop reads `{met}`, of each child, and `{attribute}` has it: a second instance would be included",
+            RejectionCode.MUTATION,
+        )
+    return None
 
 
 def _may_be_replaced(context: RewriteContext, name: str) -> bool:

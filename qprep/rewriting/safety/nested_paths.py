@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from qprep.analysis.places import Unit
@@ -13,18 +12,17 @@ if TYPE_CHECKING:
 
     from qprep.analysis.places import Place
     from qprep.analysis.values.abstract_values import Kind
+    from qprep.analysis.values.access_paths import AccessPath
     from qprep.rewriting.fix_session import RewriteContext
 
-_STEP = re.compile(r"\.([A-Za-z_]\w*)")
 
-
-def steps(context: RewriteContext, unit: Unit, attribute: str, under: str) -> Iterator[tuple[Unit, str]]:
-    """The class of the project and the attribute of each step of `under`, a path behind `self.attribute`.
+def owners(context: RewriteContext, unit: Unit, path: AccessPath) -> Iterator[tuple[Unit, str]]:
+    """The class of the project and the attribute of each step of a path behind its first attribute.
 
     A step of a class that is unknown, or of another package, is left out.
     """
-    classes = _held(context, context.family(unit), attribute)
-    for name in _STEP.findall(under):
+    classes = _held(context, context.family(unit), path.root)
+    for name in path.below_root:
         having = [cls for cls in sorted(classes, key=repr) if name in context.analysis.attributes_of(cls).names]
         yield from ((Unit(cls.module, cls.name, True), name) for cls in having)
         classes = _held(context, having, name)

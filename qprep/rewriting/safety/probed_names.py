@@ -23,7 +23,7 @@ def probed_patterns(context: RewriteContext) -> tuple[str, ...]:
     """Regular expressions for these names, as far as the code spells a part of them."""
     found: list[str] = []
     for module in context.project.given:
-        if context.project.outline(module) is not None:
+        if context.project.summary(module) is not None:
             continue  # of another part: the names that it spells count
         file = context.effects.points_to.file(module)
         for node in _probes(file.index.of(ast.Call, ast.Compare)) if file is not None else ():

@@ -18,6 +18,7 @@ from qprep.analysis.effects.own_operations import method_names
 from qprep.analysis.facts import Compound, HeldFunction, ModuleCall, OpSite, Sharing
 from qprep.analysis.places import Unit
 from qprep.analysis.symbols.ast_utils import last_name
+from qprep.analysis.symbols.definition_names import DefinitionName, plain_name
 from qprep.analysis.values.abstract_values import ClassRef, modules_inside, modules_of
 from qprep.foundation.catalogue.call_signature import parse_constructor
 from qprep.foundation.catalogue.module_attributes import NN_MODULE_ATTRIBUTES
@@ -124,7 +125,7 @@ def _of_own_operations(scope: Scope, table: EffectTable, site: OpSite) -> Iterat
 
 def _is_rewritten(scope: Scope, effect: Effect) -> bool:
     """True if QP205 gives code that lists children those that there were; its edit becomes part of the rewrite."""
-    walk = scope.context.facts.walks.get(effect.listing) if effect.listing is not None else None
+    walk = scope.context.facts.child_iterations.get(effect.listing) if effect.listing is not None else None
     if walk is not None:
         scope.listings |= {walk.place} if walk.method else set()  # the others leave out new children already
     return walk is not None
@@ -232,13 +233,13 @@ def _of_instances(scope: Scope, table: EffectTable, site: object) -> Iterator[Do
     if isinstance(site, ModuleCall):
         if not any(declaration.name for declaration in scope.declarations):
             return  # the module stays one: what it calls gets an instance for each call
-        attribute = re.split(r"[.\[(]", site.path)[0]
+        attribute = site.path.root
         content = list(_content(scope, {part for cls in site.classes_inside for part in made_of(scope.context, cls)}))
         whole = set(_content(scope, {part for cls in site.classes for part in made_of(scope.context, cls)}))
         family = scope.context.family(scope.unit)
         for effect in table.on_held(family, attribute, content, whole):
             yield _doubt(effect, f"`{attribute}`")
-        for owner, name in nested_paths.steps(scope.context, scope.unit, attribute, site.path[len(attribute) :]):
+        for owner, name in nested_paths.owners(scope.context, scope.unit, site.path):
             for effect in table.on_held(scope.context.family(owner), name, content, whole):
                 yield _doubt(effect, f"`{name}`")
         yield from instance_uses.comparisons(scope.context, family, attribute)
@@ -261,7 +262,7 @@ def _of_instances(scope: Scope, table: EffectTable, site: object) -> Iterator[Do
 
 def _holders(scope: Scope, site: Sharing) -> Collection[ClassRef]:
     """The classes whose instances may hold the new module: that of the method, or any where a function makes it."""
-    project, cls = scope.context.project, site.function.rpartition(".")[0]
+    project, cls = scope.context.project, DefinitionName.parse(site.function).owner
     if project.class_node(ClassRef(scope.code.module, cls)) is not None:
         return scope.context.family(Unit(scope.code.module, cls, True))
     return _all_classes(scope)
@@ -279,7 +280,7 @@ def _of_plain_copies(scope: Scope, name: str) -> Iterator[Doubt]:
         for ref in scope.context.project.classes_named(inside):
             entry = scope.context.project.class_node(ref)
             for method_name, method in entry.methods.items() if entry is not None else ():
-                yield from instance_uses.assigned_in_runs(scope.context, ref, method_name.partition(":")[0], method)
+                yield from instance_uses.assigned_in_runs(scope.context, ref, plain_name(method_name), method)
 
 
 def _of_copies(scope: Scope, classes: Collection[str]) -> Iterator[Doubt]:

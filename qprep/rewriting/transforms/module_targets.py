@@ -10,7 +10,6 @@ from qprep.analysis.effects.class_replacement import is_changed
 from qprep.analysis.effects.write_records import attribute_write
 from qprep.foundation.catalogue.call_signature import ArgumentKind, parse_constructor
 from qprep.foundation.findings import Rejection, RejectionCode
-from qprep.rewriting.composed_edits import Piece
 from qprep.rewriting.module_call import construct, missing, taken_names
 from qprep.rewriting.safety import train_mode
 
@@ -18,8 +17,6 @@ if TYPE_CHECKING:
     from qprep.analysis.facts import OpSite
     from qprep.foundation.catalogue.call_signature import Parameter, Spelling
     from qprep.rewriting.fix_scope import Scope
-
-Pieces = tuple[Piece, ...]
 
 
 @dataclass(frozen=True, slots=True)

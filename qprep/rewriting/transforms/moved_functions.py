@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from qprep.analysis.symbols.ast_utils import is_async, positional_parameters
+from qprep.analysis.symbols.definition_names import DefinitionName
 from qprep.analysis.symbols.local_classes import LOCALS
 from qprep.analysis.values.abstract_values import External, FunctionRef, Partial, options
 from qprep.foundation.findings import Rejection, RejectionCode
@@ -114,10 +115,10 @@ def is_conditional(code: Code, node: ast.FunctionDef) -> bool:
 
 def definition(index: FileIndex, unit: Unit) -> ast.FunctionDef | None:
     """The function, or the static method, that a unit is."""
-    owner, _, method = unit.name.rpartition(".")
-    if not owner:
-        return index.functions.get(method)
-    return index.classes[owner].methods.get(method) if owner in index.classes else None
+    name = DefinitionName.parse(unit.name)
+    if not name.owner:
+        return index.functions.get(name.key)
+    return index.classes[name.owner].methods.get(name.key) if name.owner in index.classes else None
 
 
 def _defaults(node: ast.FunctionDef) -> list[ast.expr]:
@@ -267,7 +268,7 @@ def _is_docstring(code: Code, node: ast.AST) -> bool:
 
 def class_name(unit: Unit, taken: Iterable[str]) -> str:
     """The module's name: `drop_path` → `DropPath`, `DropPathModule` where that is taken."""
-    own = unit.name.rpartition(".")[2].partition(":")[0]
+    own = DefinitionName.parse(unit.name).name
     lead = "_" if own.startswith("_") else ""
     camel = "".join(part[:1].upper() + part[1:] for part in own.split("_") if part)
     used = set(taken)
@@ -277,7 +278,7 @@ def class_name(unit: Unit, taken: Iterable[str]) -> str:
 
 def attribute_name(unit: Unit) -> str:
     """The attribute that a call site gives the module."""
-    own = unit.name.rpartition(".")[2].partition(":")[0]
+    own = DefinitionName.parse(unit.name).name
     return own.lstrip("_") or own
 
 

@@ -11,7 +11,6 @@ from qprep.analysis.places import Place
 from qprep.analysis.symbols.ast_utils import is_attribute_of, positional_parameters
 from qprep.analysis.values.abstract_values import (
     ClassRef,
-    Closure,
     External,
     FunctionRef,
     Module,
@@ -20,6 +19,7 @@ from qprep.analysis.values.abstract_values import (
     options,
     tensor_of,
 )
+from qprep.analysis.values.closure_values import Closure
 from qprep.foundation.catalogue.call_signature import parse_constructor
 from qprep.foundation.findings import Rejection, RejectionCode
 from qprep.rewriting.composed_edits import Piece
@@ -49,7 +49,7 @@ def separate_call(scope: Scope, call: ModuleCall) -> Pieces | Rejection:
     if isinstance(scope.node, ast.Attribute):
         return _renew_within(scope, call, scope.node.value)
     func = scope.call().func
-    if call.path.endswith("()") and isinstance(func, ast.Attribute):
+    if call.path.is_method_result and isinstance(func, ast.Attribute):
         return _renew_within(scope, call, func.value)
     return _separate(scope, call, reached(scope, call))
 

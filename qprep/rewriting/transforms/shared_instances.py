@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from qprep.analysis.facts import MANY
 from qprep.analysis.places import Unit
 from qprep.analysis.symbols.ast_utils import is_attribute_of
+from qprep.analysis.symbols.definition_names import DefinitionName
 from qprep.foundation.findings import Rejection, RejectionCode
 from qprep.rewriting.composed_edits import Piece, closing, opening
 from qprep.rewriting.rewrite_result import OWNER
@@ -65,9 +66,10 @@ def _reason_to_leave(scope: Scope, sharing: Sharing) -> Rejection | None:
         targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
         if any(isinstance(target, ast.Attribute) for target in targets):
             return Rejection(_HIDDEN, RejectionCode.MUTATION)
+    owner = Unit(scope.code.module, DefinitionName.parse(sharing.function).owner, True)
     return (
         changed_name(scope, node)
-        or changed_source(scope.context, Unit(scope.code.module, sharing.function.rpartition(".")[0], True), node)
+        or changed_source(scope.context, owner, node)
         or changed_global(scope, node)
         or _changed_target(scope, sharing)
     )
@@ -76,7 +78,7 @@ def _reason_to_leave(scope: Scope, sharing: Sharing) -> Rejection | None:
 def _changed_target(scope: Scope, sharing: Sharing) -> Rejection | None:
     """A rejection where something changes the attribute that gets the instance."""
     statement = scope.code.parents[scope.node]
-    cls = sharing.function.rpartition(".")[0]
+    cls = DefinitionName.parse(sharing.function).owner
     for target in statement.targets if isinstance(statement, ast.Assign) and cls else ():
         if isinstance(target, ast.Attribute):
             unit = Unit(scope.code.module, cls, True)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from qprep.analysis.effects.write_records import UNKNOWN_ATTRIBUTE
 from qprep.analysis.places import Unit
 from qprep.analysis.symbols.ast_utils import is_class_of, last_name, walk
-from qprep.analysis.symbols.symbol_table import variants
+from qprep.analysis.symbols.definition_names import DefinitionName, variants
 from qprep.analysis.values.abstract_values import ClassRef
 from qprep.foundation.findings import Rejection, RejectionCode
 from qprep.rewriting.safety.external_writes import is_written
@@ -29,7 +29,8 @@ _OF_CLASS = frozenset(("super", "__class__"))
 
 def rejection_of(context: RewriteContext, code: Code, unit: Unit, node: ast.FunctionDef) -> Rejection | None:
     """The reason why a static method cannot become a module; None if it can."""
-    owner, _, method = unit.name.rpartition(".")
+    own = DefinitionName.parse(unit.name)
+    owner, method = own.owner, own.key
     entry = code.index.classes.get(owner)
     if entry is None or not isinstance(code.parents.get(entry.node), ast.Module) or _has_others(code.index, owner):
         return Rejection(
@@ -99,7 +100,7 @@ def _is_taken_from_a_type(context: RewriteContext, module: str, method: str) -> 
 
 def _others(context: RewriteContext, unit: Unit, method: str) -> Iterator[str]:
     """Another meaning of the name on instances: a definition of a relative, an attribute, or a value set elsewhere."""
-    owner = ClassRef(unit.module, unit.name.rpartition(".")[0])
+    owner = ClassRef(unit.module, DefinitionName.parse(unit.name).owner)
     holder = Unit(owner.module, owner.name, True)
     for member in context.family(holder):
         entry = context.project.class_node(member)
@@ -122,10 +123,10 @@ def _names_of_class(entry: ClassNode, node: ast.FunctionDef) -> Iterator[str]:
 
 def is_named(scope: Scope, func: ast.expr, callee: Unit) -> bool:
     """True if a call names a static method on self, `self.pad(x)`, in a class that has it."""
-    owner, _, method = callee.name.rpartition(".")
-    if not owner or not scope.unit.is_class or not isinstance(func, ast.Attribute) or func.attr != method:
+    name = DefinitionName.parse(callee.name)
+    if not (name.owner and scope.unit.is_class and isinstance(func, ast.Attribute) and func.attr == name.key):
         return False
     is_own = isinstance(func.value, ast.Name) and func.value.id == scope.owner and callee.module == scope.index.name
-    return is_own and ClassRef(callee.module, owner) in scope.context.project.mro(
+    return is_own and ClassRef(callee.module, name.owner) in scope.context.project.mro(
         ClassRef(scope.unit.module, scope.unit.name)
     )

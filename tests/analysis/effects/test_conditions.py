@@ -8,8 +8,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from qprep.analysis.effects.abstract_objects import AnyOf, AttributeTest, ClassTest, NameTest, Test, negated
 from qprep.analysis.effects.effect_table import EffectTable
+from qprep.analysis.effects.object_tests import AnyOf, AttributeTest, ClassTest, NameTest, Test, negated
 from tests.analysis.effects.small_projects import probed, table_of
 
 # Code in a loop over the modules of a net; `probe(m)` is reached by a ReLU and not by a Dropout.

@@ -18,7 +18,6 @@ from qprep.analysis.effects.abstract_objects import (
     Base,
     Below,
     ChildName,
-    ClassTest,
     Instance,
     Made,
     Many,
@@ -26,6 +25,7 @@ from qprep.analysis.effects.abstract_objects import (
     References,
     widened,
 )
+from qprep.analysis.effects.object_tests import ClassTest
 from qprep.analysis.places import Place
 from qprep.analysis.values.abstract_values import ClassRef
 from tests.analysis.effects.small_projects import names_of, probed, table_of

@@ -394,3 +394,15 @@ def test_keyword_inputs() -> None:
     thin(model, inputs)
     assert model.stem.out_features == model.end.in_features == 6
     assert torch.allclose(model(**inputs)["logits"], before, atol=1e-6)
+
+
+def test_an_average_of_a_model_takes_the_record_of_the_model() -> None:
+    model, inputs = build("residual")
+    average = torch.optim.swa_utils.AveragedModel(model)
+    masks = masks_of(model, inputs)
+    apply(masks)
+    average.update_parameters(model)
+    record = thin(model, inputs, masks=masks)
+    thin(average, record)
+    average.eval()
+    assert torch.equal(average(*inputs), model(*inputs))

@@ -12,8 +12,9 @@ import torch
 from torch import Tensor, nn
 
 from qprep.foundation.errors import QprepError
+from qprep.quantizer.backends.comparison import floats_in
 from qprep.quantizer.backends.integer.integer_modules import Requantize, quantized
-from qprep.quantizer.backends.integer.integer_tensor import IntegerTensor
+from qprep.quantizer.backends.integer.integer_tensor import IntegerTensor, as_floats
 from qprep.quantizer.formats.tensor_quantizers import DynamicActivationQuantizer, TensorQuantizer
 
 
@@ -42,7 +43,21 @@ def slot_agreement(simulation: nn.Module, integer: RunsOnIntegers, *args: Any, *
 
     In the order of calls, one entry for each. Raises QprepError if `integer` is not that of `simulation`.
     """
-    expected = _outputs(simulation, args, kwargs)
+    return compared(simulation, integer, args, kwargs).slots
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """Both runs: the agreement of each slot, and the floating tensors that they return."""
+
+    slots: list[Agreement]
+    expected: list[Tensor]
+    found: list[Tensor]
+
+
+def compared(simulation: nn.Module, integer: RunsOnIntegers, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Compared:
+    """As `slot_agreement`, with what both return."""
+    expected, right_outputs = _outputs(simulation, args, kwargs)
     found: list[Agreement] = []
 
     def compare(slot: Requantize, _: object, out: Tensor) -> Tensor:
@@ -60,8 +75,8 @@ def slot_agreement(simulation: nn.Module, integer: RunsOnIntegers, *args: Any, *
         for module in integer.modules():
             if isinstance(module, Requantize):
                 stack.callback(module.register_forward_hook(compare).remove)
-        integer.integers(*args, **kwargs)
-    return found
+        returned = integer.integers(*args, **kwargs)
+    return Compared(found, right_outputs, floats_in(as_floats(returned)))
 
 
 def _decibels(right: Tensor, apart: Tensor) -> float:
@@ -69,7 +84,9 @@ def _decibels(right: Tensor, apart: Tensor) -> float:
     return 10 * math.log10(signal / noise) if signal and noise else -math.inf if noise else math.inf
 
 
-def _outputs(simulation: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[tuple[str, Tensor]]:
+def _outputs(
+    simulation: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> tuple[list[tuple[str, Tensor]], list[Tensor]]:
     found: list[tuple[str, Tensor]] = []
 
     def keep(slot: TensorQuantizer, _: object, out: Tensor) -> None:
@@ -81,8 +98,8 @@ def _outputs(simulation: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any
             if isinstance(slot, TensorQuantizer) and _is_static(slot):
                 stack.callback(slot.register_forward_hook(keep).remove)
         stack.enter_context(torch.no_grad())
-        simulation(*args, **kwargs)
-    return found
+        returned = simulation(*args, **kwargs)
+    return found, floats_in(returned)
 
 
 def _is_static(slot: TensorQuantizer) -> bool:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, Final
@@ -14,18 +15,18 @@ from qprep.quantizer.backends.integer.integer_layers import operand
 from qprep.quantizer.backends.integer.integer_tensor import ACCUMULATOR, IntegerTensor, aligned
 from qprep.quantizer.graph.call_rows import Call
 
-_FURTHEST: Final = 2**30  # what infinity becomes
+_ROOM: Final = 2.0**58  # levels that infinity may take
 _FINER: Final = 12  # by so many bits a value that is on no level is finer than the integers beside it
 _NOTHING: Final = 30.0  # e^-30 is nothing beside 1
 
 
 def filled(x: IntegerTensor, mask: Tensor, value: float) -> IntegerTensor:
     """`value` where `mask` holds: on the grid of `x` where it is a level of it."""
-    x = x.uniform()
+    x = _with_room(x.uniform())
     level = value / float(x.scale)
     if abs(level) < 2**x.bits and level != round(level) and x.bits + _FINER <= ACCUMULATOR:
         x = x.rescaled(x.scale * 2.0**-_FINER, x.bits + _FINER)
-    level = round(max(-_FURTHEST, min(value / float(x.scale), _FURTHEST)))
+    level = round(max(-_beyond(x), min(value / float(x.scale), _beyond(x))))
     ints = torch.where(mask, torch.tensor(level), x.ints.to(torch.int64))
     is_level = x.grid is not None and x.grid.low <= level + x.grid.zero <= x.grid.high
     return IntegerTensor(ints, x.scale, max(x.bits, abs(level).bit_length()), x.grid if is_level else None)
@@ -39,9 +40,22 @@ def masked_sum(x: IntegerTensor, mask: Any) -> IntegerTensor | None:
     far = mask < -_NOTHING
     if not bool(far.any()) or bool(mask[~far].any()):
         return None
-    x = x.uniform()
-    levels = torch.round(mask.double() / x.scale).clamp(min=-_FURTHEST).to(torch.int64)
-    return IntegerTensor(x.ints.to(torch.int64) + levels, x.scale, max(x.bits, ACCUMULATOR) + 1)
+    x = _with_room(x.uniform())
+    furthest = _beyond(x)
+    levels = torch.round(mask.double() / x.scale).clamp(min=-furthest).to(torch.int64)
+    return IntegerTensor(x.ints.to(torch.int64) + levels, x.scale, max(x.bits, furthest.bit_length()) + 1)
+
+
+def _beyond(x: IntegerTensor) -> int:
+    """The level of infinity, above twice the largest level of `x` and of what a softmax keeps."""
+    far = 1 << (x.bits + 2)
+    return max(far, math.ceil(2 * _NOTHING / float(x.scale)), (1 << ACCUMULATOR) - 1)
+
+
+def _with_room(x: IntegerTensor) -> IntegerTensor:
+    """On a scale that leaves room for infinity in an int64."""
+    coarser = math.ceil(math.log2(max(2.0 ** (x.bits + 2), 2 * _NOTHING / float(x.scale)) / _ROOM))
+    return x if coarser <= 0 else x.rescaled(x.scale * 2.0**coarser, max(x.bits - coarser, 0) + 1)
 
 
 def _masked_fill(call: Call) -> Any:

@@ -4,9 +4,10 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Iterator
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 import torch
 from torch import Tensor, nn
@@ -14,8 +15,8 @@ from torch.nn import Parameter
 from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
 
 from qprep.foundation.errors import QprepError
-from qprep.quantizer.backends.comparison import LIMIT, Difference, check_grids, refused
-from qprep.quantizer.backends.integer.agreement import slot_agreement
+from qprep.quantizer.backends.comparison import LIMIT, Difference, check_grids, difference_error, output_difference
+from qprep.quantizer.backends.integer.agreement import compared
 from qprep.quantizer.backends.integer.dispatch import noting
 from qprep.quantizer.backends.integer.held import holding
 from qprep.quantizer.backends.integer.integer_layers import constants
@@ -28,6 +29,8 @@ from qprep.quantizer.graph.model_copies import copy_of
 from qprep.quantizer.graph.quantized_module import QuantizedModule
 from qprep.quantizer.graph.tensor_leaves import holder, map_tensors
 from qprep.quantizer.prepared_model import PreparedModel
+
+_FAR: Final = 1e4  # what a mask writes lies below its negative
 
 
 class IntegerModel(nn.Module):
@@ -119,13 +122,33 @@ def to_integer(quantizer: PreparedModel, check: bool = True) -> IntegerModel:
 
 
 def _compare(simulation: nn.Module, made: IntegerModel, example: Example) -> None:
-    """QprepError, with its name, for the first slot that differs from the simulation by more than the limit."""
+    """QprepError, with its name, for the first slot that differs from the simulation by more than the limit.
+
+    Then for the first result: operations behind the last slot, or that stay in float, belong to no slot.
+    """
     args, kwargs = example_of(simulation, example)
-    for each in slot_agreement(simulation, made, *args, **kwargs):
+    both = compared(simulation, made, args, kwargs)
+    for each in both.slots:
         apart = Difference(each.decibels, each.levels)
         if apart.breaks(LIMIT):
             why = "its integers differ from the simulation's"
-            raise refused("the integers to equal the simulation", each.name, apart, why)
+            raise difference_error("the integers to equal the simulation", each.name, apart, why)
+    expected, found = both.expected, both.found
+    if len(expected) == len(found):
+        pairs = [_unmasked(*each) for each in zip(expected, found, strict=True)]
+        expected, found = [right for right, _ in pairs], [each for _, each in pairs]
+    output = output_difference(expected, found, [math.nan] * len(found))
+    if output is not None:
+        why = "operations in float differ from the simulation's"
+        raise difference_error("the integer model to equal the simulation", "", output, why)
+
+
+def _unmasked(right: Tensor, found: Tensor) -> tuple[Tensor, Tensor]:
+    """Both with 0 where a mask wrote both, -inf or -1e9: integers only say that they are far below zero."""
+    if right.shape != found.shape:
+        return right, found
+    masked = (right < -_FAR) & (found < -_FAR)
+    return right.masked_fill(masked, 0.0), found.masked_fill(masked, 0.0)
 
 
 def _plain(tensor: Tensor) -> Tensor:

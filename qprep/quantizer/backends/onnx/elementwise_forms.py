@@ -57,10 +57,18 @@ def _clip(low: tuple[str, float], high: tuple[str, float]) -> Form:
         bounds = [given.get(name) if given.get(name) is not None else default for name, default in (low, high)]
         if any(isinstance(each, (Ref, torch.Tensor)) for each in bounds):
             raise b.fail("a clamp to tensors")
-        names = ["" if math.isinf(each) else b.floats(each) for each in bounds]  # type: ignore[arg-type]
-        return b.op("Clip", [b.float(given["input"]), *names])
+        shared = b.kinds[0]
+        names = ["" if math.isinf(each) else b.typed(each, shared) for each in bounds]  # type: ignore[arg-type]
+        x = b.typed(given["input"], shared)
+        return b.op("Clip", [x, *names])
 
     return form
+
+
+def _relu(b: Builder, given: dict[str, Any]) -> Any:
+    if not b.kinds or b.kinds[0].is_floating_point:
+        return b.op("Relu", [b.float(given["input"])])
+    return b.op("Max", [b.float(given["input"]), b.typed(0, b.kinds[0])])  # runtimes have no Relu of whole numbers
 
 
 def _gelu(b: Builder, given: dict[str, Any]) -> Any:
@@ -184,7 +192,6 @@ FORMS: Final[Mapping[str, Form]] = MappingProxyType(
         **{
             name: _unary(kind)
             for name, kind in (
-                ("relu", "Relu"),
                 ("sigmoid", "Sigmoid"),
                 ("tanh", "Tanh"),
                 ("softsign", "Softsign"),
@@ -222,6 +229,7 @@ FORMS: Final[Mapping[str, Form]] = MappingProxyType(
         "rsqrt": _rsqrt,
         "square": _square,
         "prelu": _prelu,
+        "relu": _relu,
         "relu6": _clip(("", 0.0), ("", 6.0)),
         "hardtanh": _clip(("min_val", -1.0), ("max_val", 1.0)),
         "clamp": _clip(("min", -math.inf), ("max", math.inf)),

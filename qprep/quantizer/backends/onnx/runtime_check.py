@@ -17,9 +17,9 @@ from qprep.quantizer.backends.comparison import (
     LIMIT,
     Limit,
     SlotSeen,
+    difference_error,
     first_difference,
     output_difference,
-    refused,
     steps_of,
     watched,
 )
@@ -61,7 +61,7 @@ def compare(
     """QprepError if ONNX Runtime gives something else than `model`, with the name of the first slot that differs.
 
     If ONNX Runtime is missing, or has no kernel for an operator of the file, there is nothing to compare with. A file
-    that it refuses for another reason is a QprepError with that reason.
+    that it rejects for another reason is a QprepError with that reason.
     """
     if find_spec("onnxruntime") is None:
         return
@@ -76,11 +76,11 @@ def compare(
     local = _forced(made, slots, inputs, seen)
     if local is None:
         if apart.breaks(LIMIT):
-            raise refused(_WHAT, "", apart, _WHY)
+            raise difference_error(_WHAT, "", apart, _WHY)
         return
     first = first_difference(seen, local)
     if first is not None:
-        raise refused(_WHAT, *first, _WHY)
+        raise difference_error(_WHAT, *first, _WHY)
 
 
 def _forced(
@@ -151,5 +151,5 @@ def _run(made: bytes, inputs: Sequence[Tensor], last: int = 0) -> list[Tensor] |
         if last:  # of a graph that was cut for the comparison
             return None
         reason = str(error).strip().splitlines()[0]
-        raise QprepError(f"expected a file that ONNX Runtime takes, found one that it refuses: {reason}") from error
+        raise QprepError(f"expected a file that ONNX Runtime takes, found one that it rejects: {reason}") from error
     return found if last else [each for each in found if each.is_floating_point() and each.numel()]

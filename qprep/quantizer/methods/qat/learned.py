@@ -25,7 +25,8 @@ class _LearnedRounding(Function):
     """clamp(round(x / s), n, p) s, with the gradient of s; s has the dimensions of x, or is a scalar.
 
     dq/dx = 1 where n ≤ r ≤ p; dq/ds = r - x/s there, n below and p above. TQT decides by r = round(x/s), LSQ by x/s.
-    With q the result that is (q - x) / s inside and q / s outside, so that torch's own kernel does the forward.
+    With q the result that is (q - x) / s inside and q / s outside, so that torch's own kernel does the forward. The
+    backward computes q again: a saved q would forbid the model to change its tensors in place.
     """
 
     @staticmethod
@@ -40,24 +41,26 @@ class _LearnedRounding(Function):
         ctx.passes = by_passes(input) and input.dtype == torch.float32
         if ctx.passes:
             ctx.limits, ctx.by_rounded = (low, high), by_rounded
-            output = rounded(input, scale, low, high)
-            ctx.save_for_backward(input, scale, output)
-            return output
+            ctx.save_for_backward(input, scale)
+            return rounded(input, scale, low, high)
         output, within = _kernel(input.float(), scale.float(), low, high)
         if not by_rounded:
             within = (input > low * scale) & (input < high * scale)
-        ctx.save_for_backward(input, scale, output, within)
+        ctx.limits = low, high
+        ctx.save_for_backward(input, scale, within)
         return output.to(input.dtype)
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, None, None, None]:  # noqa: ANN401
-        given, scale, output, *rest = ctx.saved_tensors
+        given, scale, *rest = ctx.saved_tensors
         if ctx.passes:
             steps = given * scale.reciprocal()
             allowed = inside if ctx.by_rounded else between
             passed = allowed(grads[0], steps, *ctx.limits)
+            output = steps.round_().clamp_(*ctx.limits).mul_(scale)
         else:
             passed = grads[0] * rest[0]
+            output, _ = _kernel(given.float(), scale.float(), *ctx.limits)
         return passed, _products(grads[0], output, passed, given, scale) / scale, None, None, None
 
 

@@ -63,9 +63,6 @@ class PACTActivation(LearningQuantizer):
         self.alpha.copy_(largest)
         self.least.copy_(largest / _SHRINK)
 
-    def prime(self, input: Tensor) -> None:
-        """The paper's 8 until there is a batch."""
-
     def settle(self) -> None:
         """Bring α back above zero, where an optimizer left it below."""
         self.alpha.data.clamp_(min=self.least)
