@@ -6,16 +6,20 @@ from collections.abc import Mapping
 from io import BytesIO
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import yaml
 
 import qprep
+from qprep.analysis.inputs import Files
+from qprep.analysis.interpreter.open_names import OpenNames
 from qprep.cli import main
 from qprep.engine import surroundings as module
 from qprep.engine.config.settings import SettingsResolver
+from qprep.engine.partitioning import Division
 from qprep.engine.rule_registry import all_rules
-from qprep.engine.surroundings import Surroundings, surroundings
+from qprep.engine.surroundings import Beside, Surroundings, surroundings
 from qprep.foundation.source import display_path
 
 NET = """\
@@ -224,3 +228,87 @@ def test_the_hooks_hand_over_changed_files_and_say_so() -> None:
         assert hook.get("pass_filenames", True)
         assert hook["require_serial"]
         assert "the project's other files" in hook["description"]
+
+
+# Files that are looked at only where they may matter
+
+UNSAFE_NET = NET.replace("        return ", '        self.shown = f"{self}"\n        return ')
+OPS = "import torch\n\n\ndef mix(x, y):\n    return torch.sigmoid(x) * y\n"
+USER = NET.replace("import torch\n", "import torch\nfrom ops import mix\n", 1).replace("F.relu(", "mix(x, ")
+
+
+def looked_beside(monkeypatch: pytest.MonkeyPatch) -> list[object]:
+    """The calls that evaluate other files, from now on."""
+    calls: list[object] = []
+    surround = module.surround
+
+    def noted(*arguments: Any) -> list[Division]:
+        calls.append(arguments)
+        return surround(*arguments)
+
+    monkeypatch.setattr(module, "surround", noted)
+    return calls
+
+
+@pytest.mark.parametrize("cache", [True, False])
+def test_other_files_are_not_evaluated_where_nothing_can_be_fixed(
+    cache: bool, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(folder, {"net.py": UNSAFE_NET, "train.py": "from net import Net\n\nm = Net()\n", "pyproject.toml": ""})
+    calls = looked_beside(monkeypatch)
+    more = ["net.py"] if cache else ["--no-cache", "net.py"]
+    for _ in range(2):
+        assert main(["check", *more]) == 1
+        assert "not proven" in capsys.readouterr().out
+        assert fix(*more) == 1
+    assert not calls
+    assert (folder / "net.py").read_text() == UNSAFE_NET
+    main(["check", "--unsafe-fixes", *more])  # then each of them may be applied
+    assert calls
+
+
+def test_other_files_are_evaluated_where_something_can_be_fixed(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(folder, {"net.py": NET, "train.py": "from net import Net\n\nm = Net()\n", "pyproject.toml": ""})
+    calls = looked_beside(monkeypatch)
+    main(["check", "--no-cache", "net.py"])
+    assert len(calls) == 1
+
+
+@pytest.mark.parametrize("cache", [True, False])
+def test_a_function_that_only_another_file_calls_is_reported(
+    cache: bool, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(folder, {"ops.py": OPS, "net.py": USER, "pyproject.toml": ""})
+    more = [] if cache else ["--no-cache"]
+    for _ in range(2):
+        assert main(["check", *more, "ops.py"]) == 1
+        assert "torch.sigmoid" in capsys.readouterr().out
+    (folder / "net.py").unlink()
+    assert main(["check", *more, "ops.py"]) == 0
+    write(folder, {"net.py": USER})
+    assert main(["check", *more, "ops.py"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "may"),
+    [
+        ("from net import Block\n\nb = Block(act)\n", True),
+        ("import net\n\nb = net.Block (act)\n", True),
+        ("from net import Block\n\nclass Sub(Block):\n    pass\n\nb = Sub(act)\n", True),
+        ("from net import Block\n\nclass Sub(Block):\n    pass\n", False),
+        ("from net import Block\n\nprint(Block.__name__)\n", False),
+        ("class Block(Base):\n    pass\n", False),
+        ("b = MyBlock(act)\n", False),
+    ],
+)
+def test_a_file_may_make_an_open_class(text: str, may: bool, folder: Path) -> None:
+    write(folder, {"user.py": text})
+    assert Beside([folder / "user.py"], Files({})).may_use(OpenNames(("Block",), ())) is may
+
+
+@pytest.mark.parametrize(
+    ("text", "may"), [("y = ops.mix(x)\n", True), ("table = [mix]\n", True), ("y = remix(x)\n", False), ("", False)]
+)
+def test_a_file_may_call_an_open_function(text: str, may: bool, folder: Path) -> None:
+    write(folder, {"user.py": text})
+    assert Beside([folder / "user.py"], Files({})).may_use(OpenNames((), ("mix",))) is may

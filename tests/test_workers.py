@@ -26,9 +26,9 @@ _SABOTAGE = """\
 import os, sys, time
 if "-P" in sys.orig_argv and "qprep.engine.worker" in " ".join(sys.orig_argv):
     sys.path.append({home!r})
-    from qprep.analysis.interpreter.interpreter import ProjectAnalysis
-    real = ProjectAnalysis._run_class
-    def run(self, ref, **options):
+    from qprep.analysis.interpreter import class_runs
+    real = class_runs._run_class
+    def run(analysis, ref, **options):
         name = ref.module.rpartition(".")[2]
         if name == "dies":
             os._exit(3)
@@ -38,8 +38,8 @@ if "-P" in sys.orig_argv and "qprep.engine.worker" in " ".join(sys.orig_argv):
             time.sleep(600)
         if name == "fails":
             raise ValueError("a bug")
-        return real(self, ref, **options)
-    ProjectAnalysis._run_class = run
+        return real(analysis, ref, **options)
+    class_runs._run_class = run
 """
 
 

@@ -31,6 +31,7 @@ class OpSite:
     number_first: bool = False  # that number stands before the tensor on some path
     count: int = 1  # most runs in one call of the unit; MANY for two or more
     owned: bool = True  # owned by a dedicated operation module in every class that runs it
+    is_loss: bool = False  # it only computes a loss, wherever it runs
 
 
 @dataclass(slots=True)

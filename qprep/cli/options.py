@@ -99,6 +99,9 @@ OUTPUT = (
     click.option("--statistics", is_flag=True, help="Print the number of findings of each rule only."),
     click.option("--unsafe-fixes/--no-unsafe-fixes", default=None, help="Include unsafe fixes."),
     click.option("--show-unknown/--no-show-unknown", default=None, help="List operations on values of unknown type."),
+    click.option(
+        "--include-losses/--no-include-losses", default=None, help="Report operations that only compute a loss."
+    ),
     click.option("--ignore-suppressions", is_flag=True, help="Report findings that `# qprep: ignore[…]` suppresses."),
     click.option("--stdin-filename", metavar="FILE", help="File name for source from standard input (`-`)."),
     click.option("--color", type=click.Choice(["auto", "always", "never"]), default="auto", help="Use colours."),
@@ -200,6 +203,7 @@ def _options(flags: dict[str, Any]) -> Options:
         target_version=flags["target_version"],
         target=flags.get("target"),
         show_unknown=flags.get("show_unknown"),
+        include_losses=flags.get("include_losses"),
     )
 
 

@@ -65,7 +65,7 @@ def tell_outside(session: Session, observe: Observer | None) -> None:
     if witness is None or session.flags["quiet"]:
         return
     files = [str(path) for path in session.found.files]
-    if not witness.runs.touched({os.path.realpath(path) for path in files}):
+    if not witness.runs.evaluated_any({os.path.realpath(path) for path in files}):
         targets = ", ".join(witness.runs.targets)
         click.echo(f"warning: the run of {targets} evaluated nothing in the files given", err=True)
     lines = list(outside(witness, files))

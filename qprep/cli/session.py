@@ -180,7 +180,7 @@ def emit(text: str, output_file: Path | None) -> None:
 
 
 def has_failed(findings: Sequence[Finding]) -> bool:
-    """True if qprep itself failed on a file: the run's other results count, but its exit code tells."""
+    """True if qprep itself failed on a file: the run's other results count, but the exit code is that of an error."""
     return any(finding.code == ANALYSIS_FAILED.code for finding in findings)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from qprep.analysis.facts import Compound
 from qprep.codemods.base import Outcome
 from qprep.foundation.findings import Rejection, RejectionCode
@@ -68,9 +70,22 @@ class Net(nn.Module):
 )
 
 
+_ATTENTION = "torch.nn.MultiheadAttention"
+_ENCODER = ("torch.nn.TransformerEncoderLayer", _ATTENTION)
+_DECODER = ("torch.nn.TransformerDecoderLayer", _ATTENTION)
+# What each class makes of itself, or of what it is given, is staged as well.
+_STAGED_INSIDE: Final = {
+    "torch.nn.TransformerEncoderLayer": (_ATTENTION,),
+    "torch.nn.TransformerDecoderLayer": (_ATTENTION,),
+    "torch.nn.TransformerEncoder": _ENCODER,
+    "torch.nn.TransformerDecoder": _DECODER,
+    "torch.nn.Transformer": (*_ENCODER, *_DECODER, "torch.nn.TransformerEncoder", "torch.nn.TransformerDecoder"),
+}
+
+
 def rewrite(scope: Scope, site: Compound) -> Outcome:
     """`nn.LSTM(…)` → `LSTM(…)` of qprep.runtime_modules; `getattr(nn, kind)` → `getattr(runtime_modules, kind)`."""
-    for cls in site.classes:
+    for cls in sorted({part for name in site.classes for part in (name, *_STAGED_INSIDE.get(name, ()))}):
         if (place := scope.context.facts.compared.get(cls)) is not None:
             return Rejection(
                 f"`{cls.removeprefix('torch.')}` is compared with another class at {place}", RejectionCode.MUTATION
@@ -82,7 +97,7 @@ def rewrite(scope: Scope, site: Compound) -> Outcome:
         known = scope.context.analysis.catalogue.nn_module(cls.removeprefix("torch.nn."))
         if known is None or not known.is_compound:
             return Rejection(
-                f"the name may also refer to `{cls.removeprefix('torch.')}` too, which has no hidden stages",
+                f"the name may also refer to `{cls.removeprefix('torch.')}`, which has no hidden stages",
                 RejectionCode.RUN_ONLY,
             )
     start, end = scope.code.span(scope.node.args[0])  # type: ignore[attr-defined]

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from qprep.analysis.interpreter.open_names import OpenNames
 from qprep.engine.config.settings import SettingsResolver
 from qprep.engine.incremental.records import from_record, to_record
 from qprep.foundation.findings import Applicability, Finding, Fix
@@ -28,12 +29,16 @@ def in_order(findings: Sequence[Finding]) -> tuple[Finding, ...]:
 
 @dataclass(frozen=True, slots=True)
 class CheckResult:
-    """Findings of a check: `unknown` counts the places whose kind of value stayed unknown, `unknown_sites` are they."""
+    """Findings of a check: `unknown` counts the places whose kind of value stayed unknown, `unknown_sites` are they.
+
+    `open` names what only other files may tell; None where that was not asked.
+    """
 
     findings: tuple[Finding, ...]
     files: int
     unknown: int = 0
     unknown_sites: tuple[Finding, ...] = ()
+    open: OpenNames | None = None
 
     def __reduce__(self) -> tuple[Callable[..., CheckResult], tuple[object, ...]]:
         """Between processes it goes as plain values: thousands of frozen objects take a hundred times as long."""
@@ -42,11 +47,15 @@ class CheckResult:
             self.files,
             self.unknown,
             list(map(to_record, self.unknown_sites)),
+            self.open,
         )
 
 
-def _sent(findings: list[Any], files: int, unknown: int, unknown_sites: list[Any]) -> CheckResult:
-    return CheckResult(tuple(map(from_record, findings)), files, unknown, tuple(map(from_record, unknown_sites)))
+def _sent(
+    findings: list[Any], files: int, unknown: int, unknown_sites: list[Any], left: OpenNames | None
+) -> CheckResult:
+    sites = tuple(map(from_record, unknown_sites))
+    return CheckResult(tuple(map(from_record, findings)), files, unknown, sites, left)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,13 +7,14 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from qprep.analysis.inputs import Files, Setting
+from qprep.analysis.interpreter.open_names import open_names
 from qprep.analysis.symbols.parse_cache import ParsedFiles
 from qprep.engine.execution import Effort
 from qprep.engine.partitioning import Division, SummaryStore, divide, whole
 from qprep.engine.results import ChangedFile, CheckResult, FixResult, in_order, is_applicable
 from qprep.engine.scheduler import ExternalModules, Memory, PartLook, run_parts
 from qprep.engine.summarize import summaries_of
-from qprep.engine.surroundings import surround
+from qprep.engine.surroundings import Beside
 from qprep.engine.work import Work
 from qprep.engine.write_order import definitions_first
 from qprep.foundation import gc_pause
@@ -22,7 +23,7 @@ from qprep.foundation.findings import Finding, Fix
 from qprep.foundation.internal_rules import ALWAYS_ON
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
     from pathlib import Path
 
     from qprep.analysis.dependencies.partitions import Partition
@@ -53,20 +54,66 @@ def check(
     part = partial(check_part, settings=settings, overlay=texts, observe=observe, edits=effort.assembles)
     look = PartLook("check", part, _parsed(effort))
     divisions = _divisions(paths, settings, texts, effort, observe)
-    if beside:
-        divisions = surround(divisions, beside, Files(texts), _store(effort, texts, observe))
-    work = Work(divisions, settings, texts, effort)
-    done = run_parts(look, work, memory, partial(_shortened, effort=effort))
+    project = Beside(beside, Files(texts), _store(effort, texts, observe))
+
+    def run(divisions: Sequence[Division]) -> list[CheckResult]:
+        return run_parts(look, Work(divisions, settings, texts, effort), memory, partial(_shortened, effort=effort))
+
+    done = run(project.around(divisions)) if observe is not None else _in_project(run, divisions, project, settings)
     unknown = tuple(finding for part in done for finding in part.unknown_sites)
     number = sum(part.unknown for part in done)
     return CheckResult(in_order([f for part in done for f in part.findings]), len(paths), number, unknown)
+
+
+def _in_project(
+    run: Callable[[Sequence[Division]], list[CheckResult]],
+    divisions: Sequence[Division],
+    project: Beside,
+    settings: SettingsResolver,
+) -> list[CheckResult]:
+    """The results of all parts: of the given files alone, where the other files can only forbid what is forbidden.
+
+    More files add doubts about fixes and never take one away. So they matter where a fix may be applied, or where a
+    class or function is left open that one of them may use.
+    """
+    if not project.paths:
+        return run(divisions)
+    done = run(_asking(divisions))
+    rest = [number for number, result in enumerate(done) if _needs_others(result, project, settings)]
+    again = run(project.around(_some_parts(divisions, rest))) if rest else []
+    for number, result in zip(rest, again, strict=True):
+        done[number] = result
+    return done
+
+
+def _asking(divisions: Sequence[Division]) -> list[Division]:
+    """The same parts, each of which notes what other files may tell."""
+    return [replace(d, parts=tuple(replace(part, asks=True) for part in d.parts)) for d in divisions]
+
+
+def _needs_others(result: CheckResult, project: Beside, settings: SettingsResolver) -> bool:
+    """True if the other files of a project may change what counts of a result of the given files alone."""
+    if result.open is None or any(is_applicable(finding, settings) for finding in result.findings):
+        return True
+    return project.may_use(result.open)
+
+
+def _some_parts(divisions: Sequence[Division], numbers: Collection[int]) -> list[Division]:
+    """The divisions with some of their parts, by the position among all."""
+    found: list[Division] = []
+    first = 0
+    for division in divisions:
+        parts = tuple(part for at, part in enumerate(division.parts, first) if at in numbers)
+        found += [replace(division, parts=parts)] if parts else []
+        first += len(division.parts)
+    return found
 
 
 def _shortened(result: CheckResult, *, effort: Effort) -> CheckResult:
     """Drops the edits from a part's result unless they are wanted: they take several times the memory of the rest."""
     findings = result.findings if effort.edits else tuple(map(_without_edits, result.findings))
     unknown = result.unknown_sites if effort.unknown else ()
-    return CheckResult(findings, result.files, result.unknown, unknown)
+    return replace(result, findings=findings, unknown_sites=unknown)
 
 
 def _without_edits(finding: Finding) -> Finding:
@@ -92,7 +139,8 @@ def check_part(
 def _checked(survey: Survey, files: int, *, edits: bool) -> tuple[CheckResult, ExternalModules]:
     found = survey.findings() if edits else [reported.finding for reported in survey.reported]
     findings = found + survey.faults
-    result = CheckResult(tuple(findings), files, len(survey.unknown), tuple(survey.unknown))
+    left = open_names(survey.analysis, survey.own) if survey.setting.asks else None
+    result = CheckResult(tuple(findings), files, len(survey.unknown), tuple(survey.unknown), left)
     return result, survey.project.beside()
 
 
@@ -155,9 +203,11 @@ def fix(
     work = partial(fix_part, settings=settings, overlay=texts, observe=observe, prove=prove, baseline=baseline)
     look = PartLook("fix", work, _parsed(effort))
     divisions = _divisions(paths, settings, texts, effort, runs)
-    if beside:
-        divisions = surround(divisions, beside, Files(texts), _store(effort, texts, runs))
-    done = run_parts(look, Work(divisions, settings, texts, effort, baseline), memory)
+    project = Beside(beside, Files(texts), _store(effort, texts, runs))
+    if runs is not None or not beside:
+        done = run_parts(look, Work(project.around(divisions), settings, texts, effort, baseline), memory)
+    else:
+        done = _fixed_in_project(look, Work(divisions, settings, texts, effort, baseline), memory, project)
     result = FixResult(
         in_order([finding for part in done for finding in part.before]),
         in_order([finding for part in done for finding in part.fixed]),
@@ -171,6 +221,24 @@ def fix(
     return result
 
 
+def _fixed_in_project(
+    look: PartLook[FixResult], work: Work, memory: Memory[FixResult] | None, project: Beside
+) -> list[FixResult]:
+    """The results of all parts; one in which a check of the given files alone finds nothing to fix needs no more."""
+    settings, effort = work.settings, work.effort
+    part = partial(check_part, settings=settings, overlay=work.overlay)
+    known = _check_memory(effort.cache) if memory is not None and effort.cache is not None else None
+    every = replace(work, divisions=_asking(work.divisions), effort=replace(effort, edits=True))
+    alone = run_parts(PartLook("check", part, look.parsed), every, known)
+    rest = [number for number, result in enumerate(alone) if _needs_others(result, project, settings)]
+    done = [_unfixed(result) for result in alone]
+    if rest:
+        again = replace(work, divisions=project.around(_some_parts(work.divisions, rest)))
+        for number, result in zip(rest, run_parts(look, again, memory), strict=True):
+            done[number] = result
+    return done
+
+
 def _replacement(entry: ChangedFile) -> Replacement:
     return Replacement(entry.path, entry.old.encode(entry.new_text), entry.old.data)
 
@@ -182,10 +250,15 @@ def _fix_memory(cache: Cache, settings: SettingsResolver) -> Memory[FixResult]:
         known = cache.result(part)
         if known is None or any(is_applicable(finding, settings) for finding in known.findings):
             return None
-        before = tuple(finding for finding in known.findings if finding.code not in ALWAYS_ON)
-        return FixResult(before, (), known.findings, (), (), known.files)
+        return _unfixed(known)
 
     return Memory(find)
+
+
+def _unfixed(known: CheckResult) -> FixResult:
+    """The result of fixing files in which a check finds nothing that can be fixed."""
+    before = tuple(finding for finding in known.findings if finding.code not in ALWAYS_ON)
+    return FixResult(before, (), known.findings, (), (), known.files)
 
 
 def fix_part(

@@ -92,6 +92,9 @@ class Survey:
         names = users_first(self.project)
         self.analysis = ProjectAnalysis(self.project, self._rows())
         self.analysis.proven = proven(self.witness, self.project.given, self.files.source)
+        self.analysis.with_losses = frozenset(
+            name for name, path in self.project.given.items() if self.settings.for_file(path).include_losses
+        )
         facts = self.analysis.run(self._telling(names))
         self._read_faults()
         self._read_depths()

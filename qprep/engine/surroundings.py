@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from qprep.analysis.dependencies.partitions import Around, ModuleSummaries, Partition, traits_of, wanted
+from qprep.analysis.interpreter.open_names import OpenNames
 from qprep.analysis.symbols.import_links import module_name, project_root
 from qprep.engine.config.settings import SettingsResolver
 from qprep.engine.discovery import walk
@@ -24,6 +25,8 @@ Evaluation costs some ten seconds a megabyte, so that a file of a package of tho
 """
 
 _WORD = re.compile(rb"[A-Za-z_]\w*")
+_CLASS = re.compile(rb"^[ \t]*class[ \t]+([A-Za-z_]\w*)[ \t]*\(([^)]*)\)", re.MULTILINE)
+_CALLED = re.compile(rb"(?<!class )(?<!def )(?<!\w)([A-Za-z_]\w*)[ \t]*\(")
 _OWN = re.compile(rb"(?:\bclass|\bdef|\bself\s*\.|\bthis\s*\.)\s*([A-Za-z_]\w*)")
 # What any object may be changed or gone through by, whatever it is called.
 _GENERAL = frozenset(
@@ -85,6 +88,47 @@ def _size(path: Path) -> int:
         return path.stat().st_size
     except OSError:
         return 0
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """The other files of a project, as parts of the given files meet them."""
+
+    paths: Sequence[Path]
+    reader: Reader
+    store: SummaryStore | None = None
+
+    def around(self, divisions: Sequence[Division]) -> list[Division]:
+        """The same parts with the files that use them, and the effects of the others."""
+        return surround(divisions, self.paths, self.reader, self.store) if self.paths else list(divisions)
+
+    def may_use(self, names: OpenNames) -> bool:
+        """True if the text of a file may make an instance of an open class, or name an open function."""
+        texts = [self.reader.data(path) for path in self.paths] if names.made or names.called else []
+        return _name_any(texts, names.called) or _make_any(texts, names.made)
+
+
+def _name_any(texts: Sequence[bytes], names: Iterable[str]) -> bool:
+    """True if one of some texts has one of some names as a word."""
+    return any(_has_word(text, name.encode()) for name in names for text in texts)
+
+
+def _has_word(text: bytes, name: bytes) -> bool:
+    return name in text and re.search(rb"(?<!\w)" + re.escape(name) + rb"(?!\w)", text) is not None
+
+
+def _make_any(texts: Sequence[bytes], names: Iterable[str]) -> bool:
+    """True if a text calls one of some classes by its name, or one that inherits from one of them."""
+    made = {name.encode() for name in names}
+    waiting = set(made)
+    while waiting:
+        naming = [text for text in texts if any(_has_word(text, name) for name in waiting)]
+        if any(name in waiting for text in naming for name in _CALLED.findall(text)):
+            return True
+        classes = (found for text in naming for found in _CLASS.findall(text))
+        waiting = {name for name, bases in classes if not waiting.isdisjoint(_WORD.findall(bases))} - made
+        made |= waiting
+    return False
 
 
 def surround(

@@ -54,6 +54,12 @@ class LruStore(Generic[_K, _V]):
         while self._weight > self._limit and len(self._kept) > 1:
             self._weight -= self._weigh(self._kept.popitem(last=False)[0])
 
+    def discard(self, key: _K) -> None:
+        """Forget one key, if it is there."""
+        if key in self._kept:
+            del self._kept[key]
+            self._weight -= self._weigh(key)
+
     def clear(self) -> None:
         """Forget everything."""
         self._kept.clear()

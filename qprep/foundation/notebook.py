@@ -47,7 +47,7 @@ class Notebook:
     text: str
 
     def with_text(self, text: str) -> str:
-        """The file with the cells of a changed text; raises NotebookError where they cannot be told apart."""
+        """The file with the cells of a changed text; raises NotebookError where they cannot be distinguished."""
         old, new = _split(self.text), _split(text)
         if [number for number, _ in new] != [cell.number for cell in self.cells]:
             raise NotebookError("its cells cannot be distinguished")

@@ -13,7 +13,14 @@ from torch import nn
 from torch.optim import Optimizer
 
 from qprep.foundation.errors import QprepError
-from qprep.quantizer.backends.comparison import difference_error, first_difference, output_difference, steps_of, watched
+from qprep.quantizer.backends.comparison import (
+    check_finite,
+    difference_error,
+    first_difference,
+    output_difference,
+    steps_of,
+    watched,
+)
 from qprep.quantizer.backends.exporters.exporter_names import exporter
 from qprep.quantizer.backends.integer.integer_model import IntegerModel, to_integer
 from qprep.quantizer.backends.onnx.export import check_onnx, export_onnx
@@ -56,12 +63,13 @@ class Quantizer(PreparingQuantizer):
                  once. Results are then equal to the last integer where these kernels run, and have no gradient. By
                  default all is computed in float, which moves about one value of 100,000 to the next level
 
-        Raises QprepError before prepare_model, if ranges are missing, for another runtime, and if the result of a slot
-        differs, with its name.
+        Raises QprepError before prepare_model, if ranges are missing, for another runtime, and, with the name of the
+        slot, if its scale is not finite or its result differs.
         """
         if runtime not in (None, "onnxruntime"):
             raise QprepError(f"expected the runtime 'onnxruntime' or None, found {runtime!r}")
         self.check_calibrated("convert")
+        check_finite(self.quantizers)
         self._note(small_scales(self.quantizers))
         model = self._converted()
         if runtime is not None:

@@ -75,6 +75,13 @@ def reached(scope: Scope, call: ModuleCall) -> Reached | None:
 
 
 def _own(scope: Scope, node: ast.expr) -> str | None:
+    """The attribute of self that an expression reads: `self.pool`, `getattr(self, "pool")`."""
+    match node:
+        case ast.Call(
+            func=ast.Name() as func, args=[ast.Name(id=owner), ast.Constant(value=str() as name)], keywords=[]
+        ) if owner == scope.owner and name.isidentifier() and not name.startswith("__"):
+            called = scope.context.project.expression_name(scope.index, func)
+            return name if called == "builtins.getattr" else None
     return node.attr if is_attribute_of(node, scope.owner) else None
 
 

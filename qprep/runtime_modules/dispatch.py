@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
+from functools import partial
 from types import FunctionType
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
@@ -12,6 +14,8 @@ from torch import nn
 
 _Class = TypeVar("_Class", bound=type[nn.Module])
 
+# What a partial of Python 3.14 has in the place of a later argument.
+_PLACEHOLDER = type(getattr(functools, "Placeholder", NotImplemented))
 _MODULES: WeakKeyDictionary[FunctionType, type[nn.Module]] = WeakKeyDictionary()
 
 
@@ -44,13 +48,17 @@ class Dispatch(nn.Module):
     """Calls the function that it is given first: `dispatch(function, *args, **kwargs)`.
 
     Where the function has a module (`stands_for`), an instance of it runs in its place. It is made at the first
-    call and kept as a child, so that each `Dispatch` has operations of its own. Everything else is called as it is.
+    call and kept as a child, so that each `Dispatch` has operations of its own. A `functools.partial` of such a
+    function counts as the function. Everything else is called as it is.
     """
 
     def forward(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
         """Call `function` or what replaces it."""
-        cls = _MODULES.get(function) if isinstance(function, FunctionType) else None
-        return function(*args, **kwargs) if cls is None else self._instance(cls)(*args, **kwargs)
+        inner, given, named = function, args, kwargs
+        while type(inner) is partial and _PLACEHOLDER not in map(type, inner.args):
+            given, named, inner = (*inner.args, *given), {**inner.keywords, **named}, inner.func
+        cls = _MODULES.get(inner) if isinstance(inner, FunctionType) else None
+        return function(*args, **kwargs) if cls is None else self._instance(cls)(*given, **named)
 
     def _instance(self, cls: type[nn.Module]) -> nn.Module:
         found = next((child for child in self.children() if type(child) is cls), None)

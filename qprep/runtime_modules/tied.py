@@ -15,6 +15,19 @@ from torch.nn.utils import parametrize
 from qprep.runtime_modules._borrowed import Borrowed
 
 _LISTINGS = ("parameters", "buffers")
+LAYERS = (
+    nn.Bilinear,
+    nn.Embedding,
+    nn.EmbeddingBag,
+    nn.GroupNorm,
+    nn.LayerNorm,
+    nn.Linear,
+    nn.PReLU,
+    nn.RMSNorm,
+    nn.modules.batchnorm._NormBase,  # noqa: SLF001
+    nn.modules.conv._ConvNd,  # noqa: SLF001
+)
+"""The layers of torch.nn that can have weights; `tests/runtime_modules` compares them with the catalogue."""
 _Copies = dict[int, nn.Module]  # by the id of the module that was copied
 _STATE = ("_parameters", "_buffers", "_modules", "_non_persistent_buffers_set")
 
@@ -94,10 +107,12 @@ class Tied(nn.Module):
 
 
 @overload
-def another(module: None, listed: bool = False, whole: bool = False) -> None: ...
+def another(module: None, listed: bool = False, whole: bool = False, plain: bool = False) -> None: ...
 @overload
-def another(module: nn.Module, listed: bool = False, whole: bool = False) -> nn.Module: ...
-def another(module: nn.Module | None, listed: bool = False, whole: bool = False) -> nn.Module | None:
+def another(module: nn.Module, listed: bool = False, whole: bool = False, plain: bool = False) -> nn.Module: ...
+def another(
+    module: nn.Module | None, listed: bool = False, whole: bool = False, plain: bool = False
+) -> nn.Module | None:
     """A separate instance of `module` that computes the same, for a second call site.
 
     Without parameters and buffers it is a copy; a leaf with them becomes `Tied`; a module with children becomes a copy
@@ -113,35 +128,42 @@ def another(module: nn.Module | None, listed: bool = False, whole: bool = False)
 
     With `whole`, for a place that calls methods of the module, it is of the same class also where it is a leaf; a
     scripted module is given back as it is.
+
+    With `plain`, for a module whose class is unknown before the code runs, whatever inherits from a layer of torch.nn
+    with weights becomes Tied: code that treats `nn.Linear` in its own way does not meet it a second time.
     """
     if not isinstance(module, nn.Module) or ((listed or whole) and isinstance(module, torch.jit.ScriptModule)):
         return module
     copies: _Copies = {}
     if whole and not isinstance(module, Tied):
         return _structural_copy(module, copies, listed)
-    return _another(module, copies, lends=False, listed=listed)
+    return _another(module, copies, lends=False, listed=listed, plain=plain)
 
 
-def _another(module: nn.Module, copies: _Copies, lends: bool, listed: bool) -> nn.Module:
+def _another(module: nn.Module, copies: _Copies, lends: bool, listed: bool, plain: bool = False) -> nn.Module:
     if id(module) in copies:
         return copies[id(module)]
     if isinstance(module, Tied):
         made: nn.Module = Tied(module.source, module.lends or lends, module.listed and listed)
-    elif isinstance(module, torch.jit.ScriptModule) or (_is_leaf(module) and _has_own_state(module)):
+    elif (
+        isinstance(module, torch.jit.ScriptModule)
+        or (plain and isinstance(module, LAYERS))
+        or (_is_leaf(module) and _has_own_state(module))
+    ):
         made = Tied(module, lends, listed)
     else:
-        return _structural_copy(module, copies, listed)
+        return _structural_copy(module, copies, listed, plain)
     copies[id(module)] = made
     return made
 
 
-def _structural_copy(module: nn.Module, copies: _Copies, listed: bool) -> nn.Module:
+def _structural_copy(module: nn.Module, copies: _Copies, listed: bool, plain: bool = False) -> nn.Module:
     made: nn.Module = object.__new__(type(module))
     copies[id(module)] = made
     state = made.__dict__
     state.update(module.__dict__)
     state["_modules"] = {
-        name: None if child is None else _another(child, copies, True, listed)
+        name: None if child is None else _another(child, copies, True, listed, plain)
         for name, child in module.__dict__["_modules"].items()
     }
     for name in ("_parameters", "_buffers"):

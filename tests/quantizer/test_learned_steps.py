@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from qprep.foundation.errors import QprepError
 from qprep.quantizer import DorefaQuantizer, LSQQuantizer, PACTQuantizer, TQTQuantizer
 from qprep.quantizer.methods.qat.qat_base import LearningQuantizer, TrainingQuantizer
 from tests.quantizer.models import snr
@@ -84,3 +85,16 @@ def test_formulas_begin_near_float_without_batchnorm(
     quantizer.prepare_model(x)
     quantizer.model.train()
     assert snr(expected, quantizer.model(x)) > 25
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf")])
+@pytest.mark.parametrize(
+    ("method", "name"), [(LSQQuantizer, "trained"), (TQTQuantizer, "trained"), (PACTQuantizer, "alpha")]
+)
+def test_a_step_that_is_not_finite_is_an_error(method: type[TrainingQuantizer], name: str, number: float) -> None:
+    quantizer = trained(method, 0.01, steps=1)
+    slot = next(each for each in quantizer.quantizers if hasattr(each, name))
+    with torch.no_grad():
+        getattr(slot, name).fill_(number)
+    with pytest.raises(QprepError, match=f"expected a finite scale at {slot.name}, found NaN or infinity"):
+        quantizer.convert()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from typing import Any
+from typing import Any, TypeGuard
 
 import pytest
 import torch
@@ -87,6 +87,10 @@ def test_an_average_by_a_loop_over_the_state_dict(method: type[TrainingQuantizer
     assert set(levels(average).values()) <= {1, 2, 3, 4}
 
 
+def _is_range(module: nn.Module) -> TypeGuard[TensorQuantizer]:
+    return isinstance(module, TensorQuantizer) and "weight" not in module.name
+
+
 @pytest.mark.parametrize("method", TRAINING_METHODS)
 def test_a_slow_average_has_ranges_from_the_start(method: type[TrainingQuantizer]) -> None:
     """Usual averages hardly move in the first steps: what the example inputs gave has to be a range by itself."""
@@ -96,9 +100,8 @@ def test_a_slow_average_has_ranges_from_the_start(method: type[TrainingQuantizer
         step(quantizer.model, optimizer, seed)
         for mine, its in zip(average.state_dict().values(), quantizer.model.state_dict().values(), strict=True):
             mine.copy_(0.999 * mine + 0.001 * its if mine.is_floating_point() else its)
-    pairs = zip(average.modules(), quantizer.model.modules(), strict=True)
-    slots = [(mine, its) for mine, its in pairs if isinstance(its, TensorQuantizer) and "weight" not in its.name]
-    ratios = [float((mine.grid.scale / its.grid.scale).max()) for mine, its in slots]
+    mine, its = ([each for each in model.modules() if _is_range(each)] for model in (average, quantizer.model))
+    ratios = [float((one.grid.scale / other.grid.scale).max()) for one, other in zip(mine, its, strict=True)]
     assert ratios
     assert 0.4 < min(ratios) <= max(ratios) < 2.5
 

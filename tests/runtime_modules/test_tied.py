@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import io
 import pickle
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -12,7 +13,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrizations
 
+from qprep.foundation.catalogue.lookup import load
 from qprep.runtime_modules import Concat, Tied, another
+from qprep.runtime_modules.tied import LAYERS
 
 
 class Twice(nn.Module):
@@ -190,3 +193,45 @@ def test_a_script_takes_the_source() -> None:
     with torch.no_grad():
         scripted.linear.weight.zero_()
     assert torch.equal(scripted.linear_1.weight, torch.zeros(4, 4))
+
+
+class Unknown(nn.Module):
+    """As DropPath of a package: no weights, no children."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        return input * 2
+
+
+class Wide(nn.Linear):
+    """A layer of torch.nn with a child."""
+
+    def __init__(self) -> None:
+        super().__init__(4, 4)
+        self.inner = nn.Linear(4, 4)
+
+    def forward(self, input: Tensor) -> Tensor:
+        return self.inner(super().forward(input))  # type: ignore[no-any-return]
+
+
+class Bare(nn.LayerNorm):
+    """A layer of torch.nn that has no weights here."""
+
+    def __init__(self) -> None:
+        super().__init__(4, elementwise_affine=False)
+
+
+@pytest.mark.parametrize("make", [Unknown, Wide, Bare, nn.ReLU, lambda: nn.Sequential(Wide(), Bare(), nn.PReLU())])
+def test_a_plain_instance_is_no_second_layer_with_weights(make: Callable[[], nn.Module]) -> None:
+    first = make()
+    second = another(first, plain=True)
+    assert second is not first
+    assert not any(isinstance(part, LAYERS) for part in second.modules())
+    x = torch.randn(2, 4)
+    assert torch.equal(second(x), first(x))
+    assert not list(second.state_dict())
+
+
+def test_layers_are_those_of_the_catalogue() -> None:
+    known = [row for row in load().nn_modules if row.may_have_state and not (row.is_container or row.is_compound)]
+    assert known
+    assert all(issubclass(getattr(nn, row.name), LAYERS) for row in known)

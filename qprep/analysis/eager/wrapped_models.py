@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def wrapped_models(analysis: Analysis, names: Iterable[str], classes: list[ClassRef]) -> frozenset[ClassRef] | None:
-    """The classes whose instances a wrapper is given; None if there is one, and nobody knows what that is given."""
+    """The classes whose instances a wrapper is given; None if a wrapper is given something unknown."""
     wrappers = frozenset(cls for cls in classes if _wraps(analysis, cls))
     found: set[ClassRef] = set()
     given: set[ClassRef] = set()

@@ -126,7 +126,7 @@ def _is_for_all(analysis: Analysis, frame: Frame, value: Kind, node: ast.expr) -
 
 
 def is_settled(analysis: Analysis, cls: ClassRef, name: str, value: Kind) -> bool:
-    """True if it tells nothing that `self.name` is set to a module: itself, or one whose calls tell all.
+    """True if `self.name` may be set to a module without a second place: its own module, or one that is only called.
 
     A module with parameters must go on standing under both names, so only its calls can have instances of their own.
     """

@@ -54,7 +54,7 @@ def attribute_of(evaluation: Evaluation, references: References, name: str) -> R
     return frozenset(found)
 
 
-def _attribute_of_one(  # noqa: C901, PLR0912  (one case a kind of object)
+def _attribute_of_one(  # noqa: C901  (one case a kind of object)
     evaluation: Evaluation, reference: Reference, name: str
 ) -> References:
     base = reference.base
@@ -63,28 +63,10 @@ def _attribute_of_one(  # noqa: C901, PLR0912  (one case a kind of object)
     match base:
         case FunctionObject():
             return _set_outside(evaluation, name)
-        case Instance(cls=cls):
-            if name in DICTIONARIES:
-                return frozenset((Reference(Below(base, is_direct=True)), CHILD_NAME))
-            if methods := evaluation.method(cls, name):
-                computed = [m for m in methods if is_property(m)]
-                if computed:
-                    return union(evaluation.get(ResultKey(method)) for method in computed)
-                return as_bound(methods)
-            other = results_of_methods(evaluation, frozenset((reference,)), "__getattr__", "__getattribute__")
-            if _names_item(evaluation, base, name):
-                other |= items_of(evaluation, frozenset((reference,)))
-            if not may_keep(evaluation, cls, name):
-                return other
-            if not may_have(evaluation, base, name):
-                return other | evaluation.get(StoredKey(cls, name))
-            return frozenset((Reference(Held(cls, name)),)) | evaluation.get(StoredKey(cls, name)) | other
+        case Instance():
+            return _attribute_of_instance(evaluation, reference, base, name)
         case ClassObject(cls=ClassRef() as cls):
-            if methods := evaluation.method(cls, name):
-                of_class = [method for method in methods if method.has_decorator("classmethod")]
-                others = (method for method in methods if method not in of_class)
-                return as_bound(of_class) | {Reference(FunctionObject(method)) for method in others}
-            return evaluation.get(StoredKey(cls, name))
+            return _attribute_of_class(evaluation, cls, name)
         case Named(name="sys.modules") if name not in OF_MODULE_TABLE:
             files = [
                 file for module in evaluation.modules if (file := evaluation.file(module)) and name in file.top.bindings
@@ -108,17 +90,26 @@ def _attribute_of_one(  # noqa: C901, PLR0912  (one case a kind of object)
                 else frozenset((Reference(around),))
             )
         case Made() | Held() | Below() | Many():
-            if _names_item(evaluation, base, name):
-                return items_of(evaluation, frozenset((reference,))) | _set_outside(evaluation, name)
-            if name in DICTIONARIES:
-                return modules_below(evaluation, frozenset((reference,))) | {CHILD_NAME}
-            if (part := _part_of_compound(base, name)) is not None:
-                return frozenset((part,)) | _set_outside(evaluation, name)
-            if not may_hold_on_some(evaluation, name) and not _is_set_by_name(evaluation, name):
-                return evaluation.get(ComputedKey(base.name, name)) if isinstance(base, Made) else NOTHING
-            owner = base.name if isinstance(base, Made) else None
-            return frozenset((Reference(Held(owner, name)),)) | _set_outside(evaluation, name)
+            return _attribute_of_module(evaluation, reference, name)
     return NOTHING
+
+
+def _attribute_of_instance(evaluation: Evaluation, reference: Reference, base: Instance, name: str) -> References:
+    """An attribute of an instance of a class of the project."""
+    cls = base.cls
+    if name in DICTIONARIES:
+        return frozenset((Reference(Below(base, is_direct=True)), CHILD_NAME))
+    if methods := evaluation.method(cls, name):
+        computed = [method for method in methods if is_property(method)]
+        return union(evaluation.get(ResultKey(method)) for method in computed) if computed else as_bound(methods)
+    other = results_of_methods(evaluation, frozenset((reference,)), "__getattr__", "__getattribute__")
+    if _names_item(evaluation, base, name):
+        other |= items_of(evaluation, frozenset((reference,)))
+    if not may_keep(evaluation, cls, name):
+        return other
+    if not may_have(evaluation, base, name):
+        return other | evaluation.get(StoredKey(cls, name))
+    return frozenset((Reference(Held(cls, name)),)) | evaluation.get(StoredKey(cls, name)) | other
 
 
 def _names_item(evaluation: Evaluation, base: Base, name: str) -> bool:
@@ -132,6 +123,30 @@ def _names_item(evaluation: Evaluation, base: Base, name: str) -> bool:
             return name.isdigit()
     is_own = name.startswith("__") or name in NN_MODULE_ATTRIBUTES or name in OF_CONTAINERS
     return is_container and not is_own
+
+
+def _attribute_of_class(evaluation: Evaluation, cls: ClassRef, name: str) -> References:
+    """An attribute of a class of the project: methods are not bound to an instance."""
+    if methods := evaluation.method(cls, name):
+        of_class = [method for method in methods if method.has_decorator("classmethod")]
+        others = (method for method in methods if method not in of_class)
+        return as_bound(of_class) | {Reference(FunctionObject(method)) for method in others}
+    return evaluation.get(StoredKey(cls, name))
+
+
+def _attribute_of_module(evaluation: Evaluation, reference: Reference, name: str) -> References:
+    """An attribute of a module whose class is another package's, or not known."""
+    base = reference.base
+    if _names_item(evaluation, base, name):
+        return items_of(evaluation, frozenset((reference,))) | _set_outside(evaluation, name)
+    if name in DICTIONARIES:
+        return modules_below(evaluation, frozenset((reference,))) | {CHILD_NAME}
+    if (part := _part_of_compound(base, name)) is not None:
+        return frozenset((part,)) | _set_outside(evaluation, name)
+    if not may_hold_on_some(evaluation, name) and not _is_set_by_name(evaluation, name):
+        return evaluation.get(ComputedKey(base.name, name)) if isinstance(base, Made) else NOTHING
+    owner = base.name if isinstance(base, Made) else None
+    return frozenset((Reference(Held(owner, name)),)) | _set_outside(evaluation, name)
 
 
 def _is_tensor_value(evaluation: Evaluation, name: str) -> bool:

@@ -34,20 +34,26 @@ _MODES = frozenset(("train", "eval", "register_module", "add_module"))
 
 def external_writes(index: FileIndex) -> Iterator[ExternalWrite]:
     """The writes of a file to attributes, variables and instances that other code owns."""
+    yield from (write for _, write in located_writes(index))
+    yield from class_writes(index)
+
+
+def located_writes(index: FileIndex) -> Iterator[tuple[ast.expr, ExternalWrite]]:
+    """The writes of a file to attributes and variables that other code owns, with the expressions that do it."""
     imported = frozenset(alias.asname or alias.name.partition(".")[0] for alias in index.of(ast.alias))
     for node in index.of(ast.Attribute):
         if not isinstance(node.ctx, ast.Load):
-            yield from _assigned(index, node, imported)
+            yield from ((node, write) for write in _assigned(index, node, imported))
         elif node.attr == "__kwdefaults__":  # a dictionary, which may be changed in place
-            yield variable_write(last_name(node.value))
+            yield node, variable_write(last_name(node.value))
     for call in index.of(ast.Call):
-        yield from _called(call, imported)
-    yield from class_writes(index)
-    if any(_sets_any(node) for node in index.of(ast.Call, ast.Subscript)):
-        yield UNKNOWN_ATTRIBUTE
+        yield from ((call, write) for write in _called(call, imported))
+    setter = next((node for node in index.of(ast.Call, ast.Subscript) if _sets_any(node)), None)
+    if setter is not None:
+        yield setter, UNKNOWN_ATTRIBUTE
     for item in index.of(ast.Subscript):
         if _is_dict_of_modules(item.value) or _is_dict_of_attributes(item.value):
-            yield from _fetched(item.slice)
+            yield from ((item, write) for write in _fetched(item.slice))
 
 
 def _assigned(index: FileIndex, node: ast.Attribute, imported: frozenset[str]) -> Iterator[ExternalWrite]:

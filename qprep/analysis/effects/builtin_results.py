@@ -37,7 +37,7 @@ from qprep.analysis.effects.python_classes import is_standard
 from qprep.analysis.effects.reference_sets import classes_in, classes_of, union
 from qprep.analysis.effects.value_keys import ResultKey
 from qprep.analysis.places import Place
-from qprep.analysis.symbols.ast_utils import dotted_text
+from qprep.analysis.symbols.ast_utils import dotted_text, named_read
 from qprep.analysis.values.abstract_values import ClassRef
 
 
@@ -55,6 +55,10 @@ def of_builtin_call(  # noqa: C901, PLR0912  (one case a function)
             found = found_by_name(evaluation, any_attribute(evaluation, owners), attribute, scope)
             found |= methods_named(evaluation, owners, patterns_of(attribute, scope))
             return found | union(evaluation.get(a, scope) for a in node.args[2:])
+        case ast.Call(func=ast.Attribute(attr="__getattr__" | "__getattribute__")) if (
+            read := named_read(node)
+        ) is not None:
+            return attribute_of(evaluation, evaluation.get(read[0], scope), read[1])
         case ast.Call(func=ast.Name(id="super")):
             cls = evaluation.enclosing_class(scope)
             return frozenset((Reference(Instance(cls)),)) if cls is not None else NOTHING

@@ -28,6 +28,8 @@ from qprep.analysis.symbols.ast_utils import last_name
 if TYPE_CHECKING:
     from qprep.analysis.effects.lexical_scopes import FileScopes, LexicalScope
 
+_NAMESPACES = frozenset(("globals", "locals", "vars"))
+
 
 def calls(search: EffectSearch) -> Iterator[Effect]:
     """Calls that change an object: `setattr`, hooks, `train`, methods of containers, torch's own utilities."""
@@ -71,12 +73,19 @@ def _text_that_runs(search: EffectSearch, node: ast.Call) -> Iterator[Effect]:
 
 
 def _named_in(search: EffectSearch, call: ast.Call, scope: LexicalScope) -> References:
-    given = frozenset().union(*(map(search.targets, [*call.args[1:], *(k.value for k in call.keywords)])))
-    named = (
-        given if len(call.args) > 1 else search.points_to.variables(scope) | search.points_to.variables(search.file.top)
-    )
+    spaces = [*call.args[1:], *(k.value for k in call.keywords)]
+    if all(map(_is_own_namespace, spaces)):
+        around = {scope, search.file.top}
+        named = frozenset().union(*(search.points_to.variables_at(call, each) for each in around))
+    else:
+        named = frozenset().union(*map(search.targets, spaces))
     objects = frozenset(each for each in named if not isinstance(each.base, Named | ClassObject | FunctionObject))
     return objects | search.points_to.below(objects) | search.points_to.held_by(objects)
+
+
+def _is_own_namespace(space: ast.expr) -> bool:
+    """True for `globals()` and `locals()`: the variables that a text sees in any case."""
+    return isinstance(space, ast.Call) and last_name(space.func) in _NAMESPACES and not space.args
 
 
 def _new(search: EffectSearch, node: ast.Call) -> Iterator[Effect]:

@@ -25,7 +25,7 @@ from qprep.analysis.effects.call_uses import Argument, Derived, Meanings, Uses
 from qprep.analysis.effects.lexical_scopes import BindingKind, FileScopes, LexicalScope, is_super
 from qprep.analysis.effects.object_parameters import takes_objects
 from qprep.analysis.effects.object_queries import ObjectQueries
-from qprep.analysis.effects.use_search import UseSearch
+from qprep.analysis.effects.use_search import InstanceSearch, UseSearch
 from qprep.analysis.effects.value_search import ValueSearch
 from qprep.analysis.symbols.ast_utils import argument_values
 from qprep.analysis.values.abstract_values import ClassRef
@@ -280,6 +280,11 @@ class CallGraph:
         """The calls of a method that an expression fetches from an object of no class of the project."""
         key = Derived("uses of", method)
         return self._points_to.derived(key, lambda: ValueSearch(self._points_to, method, file).uses, Uses())
+
+    def uses_of_instances(self, cls: ClassRef) -> Uses:
+        """The calls of the objects of a class."""
+        key = Derived("uses of instances", cls)
+        return self._points_to.derived(key, lambda: InstanceSearch(self._points_to, cls).uses, Uses())
 
     def _of(self, scope: LexicalScope) -> Uses:
         return self._points_to.derived(Derived("uses", scope), lambda: UseSearch(self._points_to, scope).uses, Uses())

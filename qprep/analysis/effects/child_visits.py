@@ -105,7 +105,7 @@ def takers_of_originals(file: FileScopes, points_to: PointsTo) -> Iterator[Refer
 
 
 class _Finder:
-    """Follows what goes through the children of a module."""
+    """Follows iterations over the children of a module."""
 
     def __init__(self, file: FileScopes, outside: OutsideEffects, followed: frozenset[Parameter] = frozenset()) -> None:
         """`followed`: the parameters on the way to this file."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from qprep.analysis.effects.object_tests import AnyOf, AttributeTest, ClassTest, NameTest, Test, negated
+from qprep.analysis.symbols.ast_utils import last_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -34,6 +35,8 @@ class Variable:
 
 
 _ENDS = (ast.Continue, ast.Return, ast.Raise, ast.Break)
+_IS_TENSOR = frozenset(("torch.is_tensor",))
+_TENSOR = frozenset(("torch.Tensor",))
 _METHODS = frozenset(("startswith", "endswith", "find", "count", "__contains__"))
 
 # Expressions whose parts all run, whatever they are: the terms of a long sum are skipped fast.
@@ -285,6 +288,10 @@ def _atom(test: ast.expr, variable: Variable) -> Test | None:
     match test:
         case ast.Call(func=ast.Name(id="isinstance"), args=[ast.Name(id=tested), classes]) if tested == variable.name:
             return ClassTest(variable.classes_of(classes))
+        case ast.Call(func=func, args=[ast.Name(id=tested)], keywords=[]) if tested == variable.name:
+            # `torch.is_tensor(x)` is `isinstance(x, torch.Tensor)`.
+            is_tensor = last_name(func) == "is_tensor" and variable.classes_of(func) == _IS_TENSOR
+            return ClassTest(_TENSOR) if is_tensor else None
         case ast.Call(func=ast.Name(id="issubclass"), args=[cls, classes]) if _is_class_of(cls, variable):
             return ClassTest(variable.classes_of(classes))
         case ast.Call(func=ast.Name(id="hasattr"), args=[ast.Name(id=tested), ast.Constant(value=str(attribute))]):
@@ -393,6 +400,23 @@ def binding_loop(node: ast.Name, parents: dict[ast.AST, ast.AST]) -> ast.For | N
         if isinstance(parent, ast.For) and current in parent.body and may_bind([parent.target], node.id):
             return None if may_bind(parent.body, node.id) else parent
         current = parent
+    return None
+
+
+def binding_comprehension(node: ast.Name, parents: dict[ast.AST, ast.AST]) -> ast.comprehension | None:
+    """The part `for … in …` of a comprehension that gives a variable its value at a read in the comprehension."""
+    part: ast.AST = node
+    generator: ast.comprehension | None = None  # the one that the read stands in
+    is_source = False  # the read stands in what that one goes through, which its own variables are not part of
+    while (parent := parents.get(part)) is not None and not isinstance(parent, ast.stmt | ast.Lambda):
+        if isinstance(parent, ast.comprehension):
+            generator, is_source = parent, part is parent.iter
+        elif isinstance(parent, ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp):
+            last = parent.generators.index(generator) + (not is_source) if part is generator and generator else None
+            for each in reversed(parent.generators[:last]):
+                if may_bind([each.target], node.id):
+                    return each
+        part = parent
     return None
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import cached_property
 
 from qprep.analysis.effects.attribute_names import is_any, may_be
 from qprep.analysis.interpreter.protocol import Analysis
@@ -13,6 +14,8 @@ from qprep.foundation.catalogue.torch_bases import TORCH_BASES
 
 TORCH = "torch.nn."
 RUNTIME = "qprep.runtime_modules."
+COPIED = "copied:"
+"""Before the name of a class of another package: what `another(…, plain=True)` makes of its instances."""
 # Bases of runtime modules beyond nn.Module, by the names that torch gives them.
 _RUNTIME_BASES = {
     "PerCall": ("ModuleList",),
@@ -45,6 +48,8 @@ class ClassFacts:
             answers = [self.is_subclass(name, other) for name in names if name not in ROOTS]
             return True if True in answers else None if None in answers else False
         if isinstance(other, ClassRef):
+            return False
+        if cls.startswith(COPIED) and self._is_of_layers(other):
             return False
         if not cls.startswith((TORCH, RUNTIME)):
             return None
@@ -85,6 +90,17 @@ class ClassFacts:
         known = self.analysis.catalogue.nn_module(str(cls).removeprefix(TORCH)) if str(cls).startswith(TORCH) else None
         return known is not None and known.may_have_state and not (known.is_container or known.is_compound)
 
+    def _is_of_layers(self, cls: str) -> bool:
+        """True for a layer of torch.nn with parameters, and for a base of such layers alone."""
+        return cls.startswith(TORCH) and (self.is_layer(cls) or short_name(cls) in self._layer_bases)
+
+    @cached_property
+    def _layer_bases(self) -> frozenset[str]:
+        bases: dict[bool, set[str]] = {True: set(), False: set()}
+        for name, above in TORCH_BASES.items():
+            bases[self.is_layer(f"{TORCH}{name}")].update(above)
+        return frozenset(bases[True] - bases[False])
+
     def is_stateless(self, cls: ModuleClass) -> bool:
         """True if a second instance of a class is a plain one of the same class."""
         if isinstance(cls, ClassRef):
@@ -95,5 +111,10 @@ class ClassFacts:
 
 def short_name(cls: ModuleClass) -> str:
     """The name of a class without its module and its line."""
-    name = cls.name if isinstance(cls, ClassRef) else cls
+    name = cls.name if isinstance(cls, ClassRef) else cls.removeprefix(COPIED)
     return DefinitionName.parse(name).name
+
+
+def is_foreign(cls: ModuleClass) -> bool:
+    """True for a class of a package that is neither read nor torch nor qprep."""
+    return isinstance(cls, str) and not cls.startswith((TORCH, RUNTIME))

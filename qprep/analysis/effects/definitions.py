@@ -12,6 +12,7 @@ from qprep.analysis.effects.lexical_scopes import FileScopes, LexicalScope
 from qprep.analysis.effects.library_names import ROOTS
 from qprep.analysis.effects.name_table import NameTable
 from qprep.analysis.effects.python_classes import holds_no_items
+from qprep.analysis.symbols.ast_utils import walk
 from qprep.analysis.symbols.definition_names import plain_name
 from qprep.analysis.values.abstract_values import ClassRef, External
 
@@ -32,6 +33,9 @@ class Definitions:
         self._files: dict[str, FileScopes | None] = {}
         self._methods: dict[tuple[ClassRef, str], list[LexicalScope]] = {}
         self._families: dict[ClassRef, frozenset[ClassRef]] = {}
+        self._modules: dict[ClassRef, bool] = {}
+        self._keeping: dict[ClassRef, bool] = {}
+        self._set_in: dict[ClassRef, tuple[str, ...]] = {}
 
     def file(self, module: str) -> FileScopes | None:
         """The scopes of a module of the project."""
@@ -81,8 +85,10 @@ class Definitions:
 
     def is_module(self, cls: ClassRef) -> bool:
         """True if a class inherits from a class of torch.nn."""
-        bases = (base.name for base in self.project.mro(cls) if isinstance(base, External))
-        return any(name.startswith("torch.") for name in bases)
+        if cls not in self._modules:
+            bases = (base.name for base in self.project.mro(cls) if isinstance(base, External))
+            self._modules[cls] = any(name.startswith("torch.") for name in bases)
+        return self._modules[cls]
 
     def is_container(self, cls: ClassRef) -> bool:
         """True if a class inherits from Sequential, ModuleList or ModuleDict."""
@@ -104,7 +110,9 @@ class Definitions:
 
     def may_keep_items(self, cls: ClassRef) -> bool:
         """True if instances of a class, or of a subclass, may be containers, which count as what is put into them."""
-        return any(map(self._may_be_container, (cls, *self.project.subclasses(cls))))
+        if cls not in self._keeping:
+            self._keeping[cls] = any(map(self._may_be_container, (cls, *self.project.subclasses(cls))))
+        return self._keeping[cls]
 
     def _may_be_container(self, cls: ClassRef) -> bool:
         others = [base for base in self.project.mro(cls) if isinstance(base, External) and base.name not in ROOTS]
@@ -146,10 +154,25 @@ class Definitions:
             self._families[cls] = frozenset((*bases, *self.project.subclasses(cls)))
         return self._families[cls]
 
+    def names_set_in(self, cls: ClassRef) -> tuple[str, ...]:
+        """The names that the body of a class annotates, and the attributes that code in it sets."""
+        if cls not in self._set_in:
+            entry = self.project.class_node(cls)
+            nodes = walk(entry.node) if entry is not None else ()
+            self._set_in[cls] = tuple(dict.fromkeys(name for node in nodes if (name := _set_name(node)) is not None))
+        return self._set_in[cls]
+
     def body(self, cls: ClassRef) -> LexicalScope | None:
         """The scope of the body of a class."""
         file, entry = self.file(cls.module), self.project.class_node(cls)
         return file.defined(entry.node) if file is not None and entry is not None else None
+
+
+def _set_name(node: ast.AST) -> str | None:
+    match node:
+        case ast.AnnAssign(target=ast.Name(id=name)) | ast.Attribute(attr=name, ctx=ast.Store()):
+            return name
+    return None
 
 
 def is_torch_container(name: str) -> bool:

@@ -50,7 +50,10 @@ class EffectSearch:
         if cls is None or scope.name == "__init__":
             return cls
         root: ast.AST = node
+        is_set = isinstance(node, ast.Attribute | ast.Subscript) and not isinstance(node.ctx, ast.Load)
         while isinstance(root, ast.Attribute | ast.Subscript | ast.Call):
+            if is_set and isinstance(root, ast.Call) and self.is_own(root.func, scope):
+                return None  # `self.get_submodule("act").p = 0.5` names no attribute of `self`
             root = root.func if isinstance(root, ast.Call) else root.value
         return cls if isinstance(root, ast.Name) and root.id == self.points_to.receiver(scope) else None
 

@@ -15,7 +15,7 @@ from qprep.analysis.effects.abstract_objects import (
 )
 from qprep.analysis.effects.attribute_values import attribute_of
 from qprep.analysis.effects.call_results import of_call
-from qprep.analysis.effects.class_conditions import binding_loop, conditions
+from qprep.analysis.effects.class_conditions import binding_comprehension, binding_loop, conditions
 from qprep.analysis.effects.evaluation import Evaluation
 from qprep.analysis.effects.implicit_calls import is_property, operator_methods
 from qprep.analysis.effects.lexical_scopes import LexicalScope, is_super
@@ -116,7 +116,7 @@ def _of_name(evaluation: Evaluation, node: ast.Name, name: str, scope: LexicalSc
         return of_dotted(evaluation, dotted) | evaluation.get(VariableKey(scope.file.top, name))
     if len(home.bindings[name]) == 1:
         return narrowed_read(evaluation, node, evaluation.get(VariableKey(home, name)), home)
-    loop = binding_loop(node, scope.file.parents)
+    loop = binding_comprehension(node, scope.file.parents) or binding_loop(node, scope.file.parents)
     if loop is None or home is not scope:
         return evaluation.get(VariableKey(home, name))
     if scope.file.counter_of(loop.target, loop.iter) == name:

@@ -81,7 +81,7 @@ class HeldEffects:
             ):
                 yield effect
 
-    def _parts(self, made: Collection[Base]) -> Iterator[Base]:
+    def _parts(self, made: Collection[Instance | Made]) -> Iterator[Instance | Made]:
         """The modules that instances of the project's classes hold at any depth, by the places where they are made."""
         for base in made:
             inside = self._source.held_modules.contents(base.cls) if isinstance(base, Instance) else None

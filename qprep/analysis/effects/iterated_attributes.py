@@ -1,4 +1,4 @@
-"""Attributes of a module whose items code goes through: a module without it has none."""
+"""Attributes of a module whose items code iterates over: a module without it has none."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def taken_attribute(statement: ast.stmt, names: list[str], loop: ast.For) -> Att
 
 
 def attribute_gone_through(node: ast.expr, names: list[str], loop: ast.For) -> AttributeTest | None:
-    """The attribute of a module that code goes through, where that of a module without it counts as empty."""
+    """The attribute of a module that code iterates over, where that of a module without it counts as empty."""
     match node:
         case ast.Call(func=ast.Attribute(value=inner, attr=view), args=[]) if view in VIEWS:
             return attribute_gone_through(inner, names, loop)

@@ -22,7 +22,7 @@ from qprep.analysis.effects.abstract_objects import (
 )
 from qprep.analysis.effects.definitions import is_torch_container
 from qprep.analysis.effects.evaluation import Evaluation
-from qprep.analysis.effects.lexical_scopes import BindingKind, FileScopes, LexicalScope
+from qprep.analysis.effects.lexical_scopes import Binding, BindingKind, FileScopes, LexicalScope
 from qprep.analysis.effects.object_items import modules_below, with_parts
 from qprep.analysis.effects.reference_sets import is_followed, is_holder, union
 from qprep.analysis.effects.stored_values import Addition, Kept
@@ -35,6 +35,8 @@ def of_kept(evaluation: Evaluation, key: KeptKey) -> References:
     """The values stored in the object of a variable, or of an attribute on any object."""
     home, name = key.home, key.name
     if isinstance(home, LexicalScope):
+        if _is_immutable(evaluation, home, name):
+            return NOTHING
         found = union(values_added(evaluation, each) for each in evaluation.stores.of_variable(home, name))
         if home.is_function and any(isinstance(node, ast.Name) and node.id == name for node in home.returned):
             found |= union(values_added(evaluation, each) for each in evaluation.stores.of_result(home.name))
@@ -46,6 +48,35 @@ def of_kept(evaluation: Evaluation, key: KeptKey) -> References:
         uses = _calls_adding_to(evaluation, home, name)
         return found | union(_kept_by_callee(evaluation, node, call, home.file) for node, call in uses)
     return kept_in_attribute(evaluation, name, None) | kept_by_callees(evaluation, name, None)
+
+
+def _is_immutable(evaluation: Evaluation, scope: LexicalScope, name: str) -> bool:
+    """True if code gives a variable numbers and texts alone, which hold nothing, whatever else gets them."""
+    if scope.parent is None and _is_set_elsewhere(evaluation, scope.file, name):
+        return False
+    bindings = scope.bindings.get(name, ())
+    return bool(bindings) and all(_is_written_out(binding, scope) for binding in bindings)
+
+
+def _is_set_elsewhere(evaluation: Evaluation, file: FileScopes, name: str) -> bool:
+    """True if code may set a variable of a module otherwise: `module.name = …`, `globals()[key] = …`."""
+    stores = evaluation.stores.attribute_stores(name)
+    return any(store.owner is None and store.scope.file is file for store in stores) or any(
+        not evaluation.own_class(node, where)[0] for node, where, _ in evaluation.assignments(name)
+    )
+
+
+def _is_written_out(binding: Binding, scope: LexicalScope) -> bool:
+    """True if a binding gives a name a number or text: `name = "out"`, not `first, *rest = "out"`."""
+    value = binding.value
+    if binding.kind is not BindingKind.VALUE or not isinstance(value, ast.Constant | ast.JoinedStr):
+        return False
+    match scope.file.parents.get(value):
+        case ast.Assign(targets=targets):
+            return all(isinstance(target, ast.Name) for target in targets)
+        case ast.AnnAssign():
+            return True
+    return False
 
 
 def _may_be_of_module(evaluation: Evaluation, kept: Kept) -> bool:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 ScopeNode = FunctionNode | ast.ClassDef | ast.Module
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
+_REPEATING = (ast.For, ast.AsyncFor, ast.While, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 ANY_ATTRIBUTE = "*"
 """The attribute of a pattern that names none: `case Point(x)` reads what the class lists in `__match_args__`."""
 
@@ -353,4 +354,36 @@ def is_super(node: ast.expr, scope: LexicalScope) -> bool:
     match node:
         case ast.Call(func=ast.Name(id="super")):
             return scope.binder("super") is None
+    return False
+
+
+def bound_at(node: ast.AST, scope: LexicalScope) -> Iterator[str]:
+    """The names of a scope that may have a value while code at a place runs.
+
+    Code that is not in a loop runs once for each run of its scope, so a name that only later lines bind has none.
+    """
+    is_once = scope.file.scope_of(node) is scope and not _is_repeated(node, scope)
+    for name, bindings in scope.bindings.items():
+        if not is_once or any(_is_before(binding, node, scope) for binding in bindings):
+            yield name
+
+
+def _is_before(binding: Binding, node: ast.AST, scope: LexicalScope) -> bool:
+    """True if a binding may stand before a node in its file. The variable of a comprehension exists in it alone."""
+    value = binding.value
+    if value is None:
+        return True
+    if isinstance(scope.file.parents.get(value), ast.comprehension):
+        return False
+    start = getattr(value, "lineno", None)
+    return start is None or start <= getattr(node, "lineno", start)
+
+
+def _is_repeated(node: ast.AST, scope: LexicalScope) -> bool:
+    """True if a node stands in a loop of its scope."""
+    parents = scope.file.parents
+    while node is not scope.node:
+        node = parents[node]
+        if isinstance(node, _REPEATING):
+            return True
     return False

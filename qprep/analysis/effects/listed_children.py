@@ -56,7 +56,7 @@ def children_below(
 
 
 def loop_over_modules(node: ast.AST, parents: dict[ast.AST, ast.AST]) -> ast.For | None:
-    """The innermost loop around a node, where it goes through modules."""
+    """The innermost loop around a node, where it iterates over modules."""
     current: ast.AST | None = node
     while current is not None and not isinstance(current, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
         if isinstance(current, ast.For):

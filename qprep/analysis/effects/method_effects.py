@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from qprep.analysis.effects import listed_children
 from qprep.analysis.effects.abstract_objects import NOTHING, ClassObject, ClassOf, FunctionObject, Named, References
-from qprep.analysis.effects.attribute_names import ANY_NAME, ANY_THAT_IS_THERE
+from qprep.analysis.effects.attribute_names import ANY_THAT_IS_THERE
 from qprep.analysis.effects.effect_kinds import Effect, EffectKind
 from qprep.analysis.effects.effect_search import EffectSearch, any_object
 from qprep.analysis.effects.item_effects import CONTAINER_METHODS, container_method, is_dictionary, may_be_modules
@@ -62,11 +62,11 @@ def method(  # noqa: C901, PLR0912  (one branch a kind of method)
         if (replaced := replaced_by(search, given)) is not None:
             yield from replacements(search, node, replaced, f"calls `{name}`")
             return
-        names = search.names_of(given)
-        if isinstance(receiver, ast.Name) and search.is_own(receiver, scope) and names != [ANY_NAME]:
+        is_own = isinstance(receiver, ast.Name) and search.is_own(receiver, scope)
+        if is_own and isinstance(given, ast.Constant):
             return  # as by an assignment
         found = partial(search.modules, receiver, (Named, ClassObject, FunctionObject))
-        for text in names:
+        for text in search.names_of(given):
             yield from search.effect(EffectKind.SET, found, node, f"calls `{name}`", text)
     elif name == "set_submodule" and node.args:
         below = partial(_with_below, search, receiver)

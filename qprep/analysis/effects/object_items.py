@@ -22,13 +22,15 @@ from qprep.analysis.effects.abstract_objects import (
 from qprep.analysis.effects.definitions import is_torch_container
 from qprep.analysis.effects.evaluation import Evaluation
 from qprep.analysis.effects.library_names import CHILDREN
-from qprep.analysis.effects.listings import is_module_in, module_beside
+from qprep.analysis.effects.listings import is_module_in, is_name_in_namespace, module_beside
 from qprep.analysis.effects.reference_sets import classes_in, classes_of, union
 from qprep.analysis.effects.value_keys import GivenKey, ResultKey
 
 
 def item_of(evaluation: Evaluation, references: References, name: str, loop: ast.AST | None) -> References:
     """The values that a loop gives a variable: of a pair of name and module, the name is a text only."""
+    if is_name_in_namespace(name, loop):
+        return NOTHING
     listed = _listed_children(evaluation, references, loop)
     found = items_of(evaluation, references - listed) | listed
     if module_beside(name, loop) is not None:

@@ -26,6 +26,10 @@ class CallQueries(Protocol):
         """The calls of a function."""
         ...
 
+    def uses_of_instances(self, cls: ClassRef) -> Uses:
+        """The calls of the objects of a class."""
+        ...
+
     def reads(self, scope: LexicalScope, name: str) -> list[ast.Name]:
         """Every read of a variable of a scope, in it and in the functions inside it."""
         ...

@@ -16,6 +16,7 @@ from qprep.analysis.effects.abstract_objects import (
     FunctionObject,
     Held,
     Instance,
+    Made,
     Named,
     References,
 )
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
 
 # Methods of templates, which give a text that holds their arguments.
 _FILLS = frozenset(("__mod__", "format", "format_map", "safe_substitute", "substitute", "vformat"))
+_CONTAINERS = frozenset(("torch.nn.Sequential", "torch.nn.ModuleList", "torch.nn.ModuleDict"))
 _OF_TEXTS = frozenset(name for name in dir(str) if not name.startswith("_"))
 
 
@@ -169,6 +171,8 @@ def _may_hold_modules(points_to: PointsTo, base: Base) -> bool:
     match base:
         case Instance(cls=cls):
             return points_to.is_module(cls)
+        case Made(name=name):
+            return name in _CONTAINERS
         case Below(owner=Held(owner=ClassRef() as cls, attribute=str(attribute)) as held):
             return any(each.base != held for each in points_to.of_attribute(cls, attribute))
     return True
@@ -227,7 +231,8 @@ def _may_be_template(node: ast.expr, scope: LexicalScope, followed: frozenset[st
 
 def _of_call(call: ast.Call, file: FileScopes, points_to: PointsTo) -> Iterator[_Conversion]:
     scope = file.scope_of(call)
-    for made, method in as_method_calls(call, file, lambda node: points_to.of(node, scope)):
+    is_text = TEXT_METHODS.__contains__
+    for made, method in as_method_calls(call, file, lambda node: points_to.of(node, scope), is_text):
         if method.attr in TEXT_METHODS:
             yield _Conversion(call, (method.value,), _always, of_base=_names_a_class(call, made))
     arguments = argument_values(call)

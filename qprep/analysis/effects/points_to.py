@@ -24,7 +24,7 @@ from qprep.analysis.effects.external_results import given_to_writers
 from qprep.analysis.effects.given_objects import objects_given
 from qprep.analysis.effects.implicit_calls import ImplicitCalls
 from qprep.analysis.effects.kept_values import of_kept
-from qprep.analysis.effects.lexical_scopes import Binding, BindingKind, LexicalScope
+from qprep.analysis.effects.lexical_scopes import Binding, BindingKind, LexicalScope, bound_at
 from qprep.analysis.effects.module_definitions import every_binding, of_dotted
 from qprep.analysis.effects.object_items import modules_below
 from qprep.analysis.effects.parameter_values import default_of
@@ -112,6 +112,11 @@ class PointsTo(Evaluation):
     def variables(self, scope: LexicalScope) -> References:
         """The objects that all variables of a scope may refer to."""
         return every_binding(self, scope)
+
+    def variables_at(self, node: ast.AST, scope: LexicalScope) -> References:
+        """The objects that the variables of a scope may refer to while code at a place runs."""
+        names = bound_at(node, scope)
+        return frozenset().union(*(self.get(VariableKey(scope, name)) for name in names))
 
     def held_by(self, references: References) -> References:
         """The objects that attributes may hold, by any name."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import inspect
 import sys
 from collections import deque
 
@@ -10,6 +12,8 @@ OF_CONTAINERS = frozenset(
 )
 """The methods of Python's own containers."""
 
+_ALWAYS = frozenset(("argparse", "datetime", "logging", "pathlib", "random", "types"))
+"""Modules whose classes most scripts use: they are loaded, whatever else this process has loaded."""
 _GIVES = frozenset(("__call__", "__getitem__", "__iter__", "__next__", "get", "pop"))
 """Methods by which an object gives what was put into it."""
 
@@ -30,6 +34,21 @@ def lacks(name: str, attribute: str) -> bool:
     """
     cls = _loaded(name)
     return is_standard(name) and (cls is None or not hasattr(cls, attribute))
+
+
+def gets_keywords(name: str) -> bool:
+    """True if the constructor of a class of Python may give an instance any attribute: `SimpleNamespace(info=f)`.
+
+    A class of a module that is not loaded counts as one, and so does one that computes its attributes.
+    """
+    cls = _loaded(name)
+    if cls is None or hasattr(cls, "__getattr__"):
+        return True
+    try:
+        parameters = inspect.signature(cls).parameters.values()
+    except (TypeError, ValueError):
+        return True
+    return any(each.kind is each.VAR_KEYWORD for each in parameters)
 
 
 def may_keep(name: str, attribute: str) -> bool:
@@ -57,5 +76,7 @@ def is_standard(name: str) -> bool:
 def _loaded(name: str) -> type | None:
     """The class of the standard library with a dotted name; None if it is another one or not loaded."""
     module, _, last = name.rpartition(".")
+    if module in _ALWAYS:
+        importlib.import_module(module)
     cls = getattr(sys.modules.get(module), last, None) if is_standard(name) else None
     return cls if isinstance(cls, type) else None

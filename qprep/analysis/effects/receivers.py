@@ -47,8 +47,29 @@ def receiver_of(index: FileIndex, receiver: ast.expr) -> Receiver:
     match receiver:
         case ast.Attribute(value=ast.Name(id="self")):
             return _of_slot(index, scopes, receiver, steps)
+        case ast.Attribute() | ast.Subscript():
+            return _of_path(index, scopes, function, receiver, steps)
         case _:
             return Receiver()
+
+
+def _of_path(
+    index: FileIndex,
+    scopes: Sequence[ast.AST],
+    function: _Function,
+    receiver: ast.Attribute | ast.Subscript,
+    steps: Sequence[_Step],
+) -> Receiver:
+    """The receiver that `self.features.last` is below, or `net.layers[0]` with a known `net`."""
+    root: ast.expr = receiver
+    while isinstance(root, ast.Attribute | ast.Subscript):
+        if isinstance(root, ast.Attribute) and isinstance(root.value, ast.Name) and root.value.id == "self":
+            return _of_slot(index, scopes, root, ())._replace(is_below=True)
+        root = root.value
+    if not isinstance(root, ast.Name):
+        return Receiver()
+    found = _of_value(index, scopes, function, root, steps)
+    return found._replace(is_below=True) if found.classes else Receiver()
 
 
 def _of_slot(index: FileIndex, scopes: Sequence[ast.AST], receiver: ast.Attribute, steps: Sequence[_Step]) -> Receiver:
@@ -201,7 +222,7 @@ def _parts(node: ast.expr) -> Iterator[ast.expr]:
 
 
 def _dotted(index: FileIndex, scopes: Sequence[ast.AST], node: ast.expr) -> str | None:
-    """ "pkg.Block" for a class by its name, as far as a capital letter tells; None for a name that has other values."""
+    """ "pkg.Block" for a name that looks like a class, by its capital letter; None for a name that has other values."""
     parts: list[str] = []
     while isinstance(node, ast.Attribute):
         parts.insert(0, node.attr)

@@ -36,9 +36,9 @@ def setter(search: EffectSearch, node: ast.Call, name: str) -> Iterator[Effect]:
     if (replaced := replaced_by(search, attribute)) is not None:
         yield from replacements(search, node, replaced, f"calls `{name}`")
         return
-    own = isinstance(owner, ast.Name) and search.is_own(owner, scope)
+    is_assignment = _is_own_assignment(search, node, owner, attribute)
     for text in search.names_of(attribute):
-        if own and text not in (ANY_NAME, TRAINING) and text not in OVERRIDES:
+        if is_assignment and text not in (ANY_NAME, TRAINING) and text not in OVERRIDES:
             continue
         yield Effect(
             EffectKind.MODE if text == TRAINING else EffectKind.SET,
@@ -50,3 +50,10 @@ def setter(search: EffectSearch, node: ast.Call, name: str) -> Iterator[Effect]:
             find_listed=listed(search, owner),
             owner=search.owner_of(node),
         )
+
+
+def _is_own_assignment(search: EffectSearch, node: ast.Call, owner: ast.expr, attribute: ast.expr) -> bool:
+    """True if a call is `setattr(self, "act", …)`, which the rewrite of a class reads as an assignment."""
+    is_own = isinstance(owner, ast.Name) and search.is_own(owner, search.file.scope_of(node))
+    is_setattr = isinstance(node.func, ast.Name) and node.func.id == "setattr"
+    return is_own and is_setattr and isinstance(attribute, ast.Constant)

@@ -38,6 +38,11 @@ def has_own_text(points_to: PointsTo, base: object) -> bool:
     return any(not TEXT_METHODS.isdisjoint(points_to.project.methods(each) or ()) for each in bases)
 
 
+def is_module_of_torch(base: object) -> bool:
+    """True if an object is an instance of a class of torch.nn: its text names what it is made of."""
+    return isinstance(base, Made) and base.name.startswith("torch.nn.") and base.name.rpartition(".")[2][:1].isupper()
+
+
 def shown_objects(points_to: PointsTo, value: ast.expr, file: FileScopes) -> frozenset[Reference]:
     """The modules, and objects with a text of their own, whose text is part of that of a value.
 
@@ -50,7 +55,8 @@ def shown_objects(points_to: PointsTo, value: ast.expr, file: FileScopes) -> fro
     seen = set(waiting)
     while waiting:
         reference = waiting.pop()
-        if isinstance(reference.base, Instance | Below) and not any(map(_admits_values_alone, reference.tests)):
+        is_shown = isinstance(reference.base, Instance | Below) or is_module_of_torch(reference.base)
+        if is_shown and not any(map(_admits_values_alone, reference.tests)):
             found.add(reference)
         parts = _parts(points_to, reference) - seen
         seen |= parts
@@ -99,15 +105,9 @@ def _has_generated_text(points_to: PointsTo, cls: ClassRef) -> bool:
 def _fields(points_to: PointsTo, cls: ClassRef) -> References:
     """The values of the attributes that a class names, and the arguments of its constructor."""
     found = points_to.given_to(cls)
-    for base in points_to.project.mro(cls):
-        entry = points_to.project.class_node(base) if isinstance(base, ClassRef) else None
-        for node in ast.walk(entry.node) if entry is not None else ():
-            match node:
-                case ast.AnnAssign(target=ast.Name(id=name)):
-                    found |= points_to.of_attribute(cls, name)
-                case ast.Attribute(attr=name, ctx=ast.Store()):
-                    found |= points_to.of_attribute(cls, name)
-    return found
+    bases = (base for base in points_to.project.mro(cls) if isinstance(base, ClassRef))
+    names = dict.fromkeys(name for base in bases for name in points_to.names_set_in(base))
+    return found.union(*(points_to.of_attribute(cls, name) for name in names))
 
 
 def _is_result_of_unknown(points_to: PointsTo, value: ast.expr, file: FileScopes) -> bool:

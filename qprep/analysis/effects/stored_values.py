@@ -15,7 +15,7 @@ from qprep.analysis.effects.attribute_names import ANY_NAME, may_be, patterns_of
 from qprep.analysis.effects.lexical_scopes import BindingKind, assigned_value
 from qprep.analysis.effects.python_classes import OF_CONTAINERS
 from qprep.analysis.effects.tensor_expressions import is_operation_of_torch, is_tensor
-from qprep.analysis.symbols.ast_utils import argument_values, last_name
+from qprep.analysis.symbols.ast_utils import argument_values, last_name, named_read
 from qprep.foundation.catalogue.module_attributes import NN_MODULE_ATTRIBUTES
 
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ SCALARS = frozenset(
 """Python's own functions that return a number, a text or nothing."""
 
 _PASSED = KEEPERS | {"__setitem__"}
+_DICTIONARIES = frozenset(("_modules", "__dict__", "_parameters", "_buffers"))
 _SETTERS = frozenset(("setattr", "__setattr__"))
 _NAMED_SETTERS = frozenset(("__setattr__", "add_module", "register_module"))
 
@@ -283,6 +284,8 @@ def dictionary_owner(node: ast.expr) -> ast.expr | None:
             return value
         case ast.Subscript(value=value, slice=ast.Constant(value="_modules" | "_parameters" | "_buffers")):
             return dictionary_owner(value)
+        case ast.Call() if (read := named_read(node)) is not None and read[1] in _DICTIONARIES:
+            return read[0]
     return None
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from qprep.analysis.effects.abstract_objects import ClassObject, FunctionObject, Instance, Made, Named
 from qprep.analysis.effects.implicit_calls import is_property
 from qprep.analysis.effects.lexical_scopes import BindingKind
-from qprep.analysis.effects.python_classes import lacks
+from qprep.analysis.effects.python_classes import gets_keywords, lacks
 from qprep.analysis.effects.text_functions import TEXT_METHODS
 from qprep.analysis.symbols.ast_utils import dotted_text, last_name
 from qprep.analysis.values.abstract_values import ClassRef, External
@@ -156,10 +156,13 @@ def _may_have_another(func: ast.Attribute, file: FileScopes, points_to: PointsTo
 
 
 def _has_no_sink(base: object, method: str, points_to: PointsTo) -> bool:
-    """True if the class of an object has no method of this name from a package: code gives the object one."""
+    """True if the class of an object has no method of this name from a package: code may give the object one.
+
+    A call of it on an object of Python that gets none, neither where it is made nor later, is an error.
+    """
     match base:
         case Made(name=name):
-            return lacks(name, method)
+            return lacks(name, method) and gets_keywords(name)
         case Instance(cls=cls) | ClassObject(cls=ClassRef() as cls):
             return not any(isinstance(each, External) for each in points_to.project.mro(cls))
     return False

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable
 
 from qprep.analysis.effects.abstract_objects import FunctionObject
 from qprep.analysis.effects.item_paths import ANYWHERE
@@ -45,25 +44,10 @@ class UseSearch(ValueSearch):
                     self._add(node, file)
                 self._decorated_class(cls)
         if scope.name == "__call__" and owner is not None:
-            self._add_instances(self.points_to.family(owner))
+            for cls in self.points_to.family(owner):
+                self.uses |= self.points_to.calls.uses_of_instances(cls)
         for decorator in getattr(scope.node, "decorator_list", ()):
             self._decorated(decorator, scope)
-
-    def _add_instances(self, classes: Iterable[ClassRef]) -> None:
-        """Follow the objects of classes: where they are made, and as `self` in their methods."""
-        meanings = self.points_to.calls.meanings
-        for cls in classes:
-            for node, file in meanings(short_name(cls)).classes.get(cls, ()):
-                parent = file.parents.get(node)
-                if isinstance(parent, ast.Call) and parent.func is node:
-                    self._add(parent, file)
-            file_of_class = self.points_to.file(cls.module)
-            for method in file_of_class.functions() if file_of_class is not None else ():
-                if method.receiver is not None and method.owner == cls:
-                    for read in self.points_to.calls.reads(method, method.receiver):
-                        parent = method.file.parents.get(read)
-                        if not isinstance(parent, ast.Attribute):
-                            self._add(read, method.file)
 
     def _decorated_class(self, cls: ClassRef) -> None:
         """A decorator of the project is called with the class."""
@@ -73,7 +57,7 @@ class UseSearch(ValueSearch):
             return
         for decorator in entry.node.decorator_list:
             for function, name in self.points_to.calls.run_as_decorator(decorator, file.scope_of(entry.node)):
-                self._follow_variable(function, name)
+                self._enter(function, name, None, None, file)
 
     def _decorated(self, decorator: ast.expr, scope: LexicalScope) -> None:
         """A decorator of the project is called with the function."""
@@ -87,7 +71,13 @@ class UseSearch(ValueSearch):
             if home is not None and isinstance(home.node, ast.ClassDef):  # of a method, which objects have
                 self._follow_attribute(named.value.id)
         for function, name in self.points_to.calls.run_as_decorator(decorator, scope.parent):
-            self._follow_variable(function, name)
+            self._enter(function, name, None, None, scope.file)
+
+    def _follow_definition(self) -> None:
+        scope = self.scope
+        if scope.name not in _OF_CLASSES:  # the reads of a class are followed from the beginning
+            for node, file in self.points_to.calls.meanings(scope.name).reads_of(scope):
+                self._add(node, file)
 
     def _is_read_of(self, node: ast.Name | ast.Attribute, file: FileScopes, variable: str) -> bool:
         found = self.points_to.of(node, file.scope_of(node))
@@ -95,6 +85,24 @@ class UseSearch(ValueSearch):
 
     def _is_itself(self, function: LexicalScope) -> bool:
         return function is self.scope
+
+
+class InstanceSearch(ValueSearch):
+    """Follows the objects of a class: from where they are made, and as `self` from its methods."""
+
+    def __init__(self, points_to: ObjectQueries, cls: ClassRef) -> None:
+        self._begin(points_to, ANYWHERE)
+        for node, file in points_to.calls.meanings(short_name(cls)).classes.get(cls, ()):
+            parent = file.parents.get(node)
+            if isinstance(parent, ast.Call) and parent.func is node:
+                self._add(parent, file)
+        file_of_class = points_to.file(cls.module)
+        for method in file_of_class.functions() if file_of_class is not None else ():
+            if method.receiver is not None and method.owner == cls:
+                for read in points_to.calls.reads(method, method.receiver):
+                    if not isinstance(method.file.parents.get(read), ast.Attribute):
+                        self._add(read, method.file)
+        self._run()
 
 
 def short_name(cls: ClassRef) -> str:

@@ -35,10 +35,10 @@ MAX_ENTRIES = 24
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
-    """The call by which a function got the value that is followed in it."""
+    """The call by which a function got the value that is followed in it; None: it decorates the value's definition."""
 
     function: LexicalScope
-    call: ast.Call
+    call: ast.Call | None
     file: FileScopes
 
 
@@ -89,7 +89,7 @@ class ValueSearch:
         for node in self.points_to.calls.reads(scope, name):
             self._add(node, scope.file, path)
 
-    def _follow(  # noqa: C901, PLR0912, PLR0915  (one case a node type)
+    def _follow(  # noqa: C901, PLR0912  (one case a node type)
         self, node: ast.expr, file: FileScopes
     ) -> None:
         """The destinations of an expression's value."""
@@ -103,15 +103,9 @@ class ValueSearch:
             case ast.Call():
                 self._given(parent, node, file)
             case ast.keyword():
-                call = file.parents.get(parent)
-                if isinstance(call, ast.Call):
-                    self._attribute_of_made(call, parent.arg, file)
-                    self._given(call, node, file)
+                self._follow_keyword(parent, node, file)
             case ast.Assign(targets=targets):
-                path, entry = self._path, self._entry
-                for target in targets:
-                    self._path, self._entry = path, entry
-                    self._stored(target, file)
+                self._follow_targets(targets, file)
             case ast.AnnAssign(target=target) | ast.NamedExpr(target=target):
                 self._stored(target, file)
                 if isinstance(parent, ast.NamedExpr):
@@ -144,6 +138,19 @@ class ValueSearch:
                 self._default_of(parent, node, file)
             case _:
                 pass  # statements that keep nothing; decorators and bases, which are followed from the definition
+
+    def _follow_keyword(self, keyword: ast.keyword, node: ast.expr, file: FileScopes) -> None:
+        call = file.parents.get(keyword)
+        if isinstance(call, ast.Call):
+            self._attribute_of_made(call, keyword.arg, file)
+            self._given(call, node, file)
+
+    def _follow_targets(self, targets: list[ast.expr], file: FileScopes) -> None:
+        """`first = second = value`: each target gets the value as it is."""
+        path, entry = self._path, self._entry
+        for target in targets:
+            self._path, self._entry = path, entry
+            self._stored(target, file)
 
     def _from_container(self, attribute: ast.Attribute, file: FileScopes) -> None:
         """`callbacks.values()`: what a container holds comes out of its methods; the project's own are read."""
@@ -202,7 +209,9 @@ class ValueSearch:
                 self._path = item_paths.put_under(item_paths.key_of(key), self._path)
                 self._stored_in(call.func.value, file)
 
-    def _enter(self, function: LexicalScope, name: str, path: Path, call: ast.Call, file: FileScopes) -> None:
+    def _enter(
+        self, function: LexicalScope, name: str, path: Path | None, call: ast.Call | None, file: FileScopes
+    ) -> None:
         """Follow a parameter during one call: what the function returns of it goes back to that call alone."""
         before = self._entry
         known = self._entries[function]
@@ -326,7 +335,10 @@ class ValueSearch:
             return
         entry, self._entry = self._entry, None
         if entry is not None and entry.function is function:
-            self._add(entry.call, entry.file)
+            if entry.call is not None:
+                self._add(entry.call, entry.file)
+            else:
+                self._follow_definition()
             return
         for call, where in self.points_to.calls.uses(function).direct:
             self._add(call, where.file)
@@ -334,6 +346,9 @@ class ValueSearch:
         for scope in (each.scope for each in definitions if isinstance(each, FunctionObject)):
             for node, file in self.points_to.calls.meanings(scope.name).reads_of(scope):
                 self._add(node, file)
+
+    def _follow_definition(self) -> None:
+        """Follow the reads of the definition that is followed, which a decorator gave another value."""
 
     def _is_itself(self, _function: LexicalScope) -> bool:
         """True if a function is the one that is followed."""

@@ -59,11 +59,13 @@ class Receiver(NamedTuple):
     classes  dotted names of classes of which it is an instance
     slot     the attribute of a class that holds it: module, class, attribute
     has      attributes that this code has read from it before: later reads may fail, which code may expect
+    is_below the object is an attribute of what `classes` and `slot` say, or of an attribute of that, and so on
     """
 
     classes: tuple[str, ...] = ()
     slot: tuple[str, ...] = ()
     has: tuple[str, ...] = ()
+    is_below: bool = False
 
 
 ANY_OBJECT = Receiver()
@@ -85,8 +87,8 @@ class ExternalWrite(NamedTuple):
     @classmethod
     def of_record(cls, record: list[Any]) -> ExternalWrite:
         """A write from JSON; raises ValueError or TypeError for other data."""
-        kind, name, (classes, slot, has), selection = record
-        receiver = Receiver(tuple(map(str, classes)), tuple(map(str, slot)), tuple(map(str, has)))
+        kind, name, (classes, slot, has, is_below), selection = record
+        receiver = Receiver(tuple(map(str, classes)), tuple(map(str, slot)), tuple(map(str, has)), bool(is_below))
         return cls(WriteKind(kind), str(name), receiver, SelectedBy(selection))
 
 

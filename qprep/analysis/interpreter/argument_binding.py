@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def bind(analysis: Analysis, callee: Callee, arguments: Arguments | None) -> dict[str, Kind]:
-    """The parameters by name; without `arguments` all are as the function itself tells."""
+    """The parameters by name; without `arguments` all follow from the definition of the function."""
     node = callee.node
     given, extra = _given(callee, arguments)
     names: dict[str, Kind] = {}

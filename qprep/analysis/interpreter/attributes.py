@@ -212,13 +212,23 @@ def item_of(analysis: Analysis, value: Module) -> Kind:
 
 
 def held_function(analysis: Analysis, frame: Frame, cls: ClassRef, name: str, function: str) -> None:
-    """`self.name` holds a function that is called as an activation."""
+    """`self.name` holds a function that is called as an activation.
+
+    `function` is its name where the place that stores it does not tell. Each place may store another function. The body
+    of one of the project is evaluated where it runs.
+    """
     entry = analysis.attributes_of(cls).names.get(name)
-    if entry is None:
-        return
-    for creation in entry.creations.values():
-        if not modules_of(creation.kind):
-            analysis.facts.held.setdefault(
-                creation.place,
-                HeldFunction(creation.place, creation.unit, creation.function, name, function),
-            )
+    for creation in entry.creations.values() if entry is not None else ():
+        stored = options(creation.kind)
+        if modules_of(creation.kind) or all(_is_own_function(option) for option in stored):
+            continue
+        names = {option.name for option in stored if isinstance(option, External)}
+        named = function if not names else names.pop() if len(names) == 1 else "?"
+        analysis.facts.held.setdefault(
+            creation.place, HeldFunction(creation.place, creation.unit, creation.function, name, named)
+        )
+
+
+def _is_own_function(kind: Kind) -> bool:
+    """True for a function, method or lambda of the project."""
+    return isinstance(kind.function if isinstance(kind, Partial) else kind, Closure | FunctionRef)

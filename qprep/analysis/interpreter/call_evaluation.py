@@ -56,6 +56,8 @@ if TYPE_CHECKING:
     from qprep.analysis.interpreter.environment import Frame
     from qprep.analysis.interpreter.protocol import Analysis
 
+_OWN = (FunctionRef, Closure, Partial)  # functions of the project, whose bodies are evaluated where they are called
+
 
 def call(analysis: Analysis, frame: Frame, node: ast.Call) -> Kind:
     """The kind that a call returns."""
@@ -75,7 +77,14 @@ def call(analysis: Analysis, frame: Frame, node: ast.Call) -> Kind:
 def _note_direct(analysis: Analysis, frame: Frame, node: ast.Call, callee: Kind) -> None:
     helper = analysis.facts.helpers.get(frame.place(node)) if frame.recording else None
     if helper is not None:
-        helper.direct = any(isinstance(option, FunctionRef) for option in options(callee))
+        helper.direct = any(isinstance(_without_bound(option), FunctionRef) for option in options(callee))
+
+
+def _without_bound(kind: Kind) -> Kind:
+    """The function of which a value is a partial, or a partial of one; any other value as it is."""
+    while isinstance(kind, Partial):
+        kind = kind.function
+    return kind
 
 
 def read_arguments(analysis: Analysis, frame: Frame, node: ast.Call) -> Arguments:
@@ -132,7 +141,7 @@ def _call_attribute(analysis: Analysis, frame: Frame, node: ast.Call, receiver: 
             continue
         callables.append(analysis.attribute_of(frame, option, name))
     if callables:
-        callee = _as_given(analysis, frame, node.func, join_all(callables), (External, Object), Module)
+        callee = _as_given(analysis, frame, node.func, join_all(callables), (External, Object, *_OWN), Module)
         if any(_says_nothing(option) for option in options(callee)) and not modules:
             seen = tensor_operations.unknown_method(analysis, frame, node, name, receiver)
             if seen is not None:
@@ -158,7 +167,7 @@ def _as_given(
     """`self.block`, once a parameter of the constructor: what is passed for it, where all of that is of certain types.
 
     Modules are looked into for their methods only: a forward that any model may call is evaluated by itself. So a call
-    of the value leaves them out.
+    of the value leaves them out, and calls the parameter as well.
     """
     path = self_attribute(analysis, frame, node)
     if path is None or not frame.recording:
@@ -169,7 +178,8 @@ def _as_given(
     ]
     if not known or not all(isinstance(option, wanted) for option in known):
         return kind
-    others = (option for option in options(kind) if not isinstance(option, Opaque))
+    has_more = any(isinstance(option, left_out) for each in found for option in options(each))
+    others = (option for option in options(kind) if has_more or not isinstance(option, Opaque))
     return join_all([*(rooted(option, AccessPath((path,))) for option in known), *others])
 
 
@@ -187,8 +197,10 @@ def call_kind(analysis: Analysis, frame: Frame, node: ast.Call, callee: Kind, ar
             [Module(None, AccessPath((path,)))] if path is not None and any(map(_says_nothing, options(callee))) else []
         )
         called = partial(call_module, analysis, frame, node, [*modules, *others], arguments)
-        objects = [option for option in options(callee) if isinstance(option, Object)]
-        return _call_each(analysis, frame, node, objects, arguments, called) if objects else called()
+        # A function of torch is one of several in a list, where it is not what an attribute holds.
+        callables = (Object, *_OWN) if path is not None else (Object, External, *_OWN)
+        own = [option for option in options(callee) if isinstance(option, callables)]
+        return _call_each(analysis, frame, node, own, arguments, called) if own else called()
     alternatives = [option for option in options(callee) if option != NONE]
     if all(map(_says_nothing, alternatives)) and calls_its_argument(analysis, frame, arguments):
         return call_through(analysis, frame, node, arguments)
@@ -199,8 +211,11 @@ def call_kind(analysis: Analysis, frame: Frame, node: ast.Call, callee: Kind, ar
     if any(isinstance(option, Object) for option in alternatives):  # what a parameter gives is unknown, this is not
         alternatives = [option for option in alternatives if not _says_nothing(option)]
     is_held = self_attribute(analysis, frame, node.func) is not None and arguments.flows
-    if is_held and not all(isinstance(option, FunctionRef | Closure | Object) for option in alternatives):
-        return call_held_function(analysis, frame, node, alternatives, arguments)
+    evaluated = [option for option in alternatives if isinstance(option, (Object, *_OWN))]
+    if is_held and len(evaluated) < len(alternatives):
+        remaining = [option for option in alternatives if option not in evaluated]
+        held = partial(call_held_function, analysis, frame, node, remaining, arguments)
+        return _call_each(analysis, frame, node, evaluated, arguments, held) if evaluated else held()
     return _call_each(analysis, frame, node, alternatives, arguments)
 
 

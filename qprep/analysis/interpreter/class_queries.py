@@ -35,7 +35,7 @@ class ClassQueries:
         self._module_classes: dict[ClassRef, bool] = {}
 
     def is_module(self, ref: ClassRef) -> bool:
-        """True if a class is an nn.Module, as far as the source tells."""
+        """True if a class is an nn.Module, as far as the source shows."""
         if ref not in self._module_classes:
             chain = self.project.mro(ref)
             external = [base.name for base in chain if isinstance(base, External)]

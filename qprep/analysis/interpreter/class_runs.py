@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from qprep.analysis.interpreter import entry_points, module_level
+from qprep.analysis.interpreter import entry_points, forward_calls, installed_methods, module_level
 from qprep.analysis.interpreter.entry_points import finish_root
 from qprep.analysis.symbols.function_modules import is_function_like
-from qprep.analysis.values.abstract_values import ClassRef, Module
+from qprep.analysis.values.abstract_values import ClassRef, FunctionRef, Module
 
 if TYPE_CHECKING:
     from qprep.analysis.interpreter.protocol import Analysis
-    from qprep.analysis.values.abstract_values import FunctionRef
 
 
 def run_modules(analysis: Analysis, names: list[str]) -> None:
@@ -32,6 +31,7 @@ def run_modules(analysis: Analysis, names: list[str]) -> None:
         _guarded(analysis, ref)
     for name in names:
         _run_beside(analysis, name)
+        _run_installed(analysis, name)
     for name in putting:
         module_level.look_at(analysis, name)
 
@@ -46,6 +46,19 @@ def _run_beside(analysis: Analysis, name: str) -> None:
                 _guarded(analysis, ref, again=True)
             for method in entry_points.beside_forward(analysis, ref):
                 _guarded(analysis, ref, method)
+
+
+def _run_installed(analysis: Analysis, name: str) -> None:
+    """Evaluate the functions that a file makes methods or hooks of modules, and that no forward runs."""
+    try:
+        for function, owner in installed_methods.installed(analysis, name):
+            if not isinstance(function, FunctionRef) or (function.module, function.name) not in analysis.ran:
+                forward_calls.run_installed(analysis, name, function, owner)
+        for hook in installed_methods.hooks(analysis, name):
+            forward_calls.run_hook(analysis, name, hook)
+    except RecursionError:
+        analysis.too_deep.add(name)
+        analysis.stop_runs()
 
 
 def _run_method(analysis: Analysis, cls: ClassRef, method: FunctionRef) -> None:
@@ -63,7 +76,7 @@ def _run_method(analysis: Analysis, cls: ClassRef, method: FunctionRef) -> None:
         analysis.ran |= ran
         finish_root(analysis, cls, summary, is_forward=False)
     else:
-        entry_points.take_back(analysis.facts, before, is_known=bool(summary.touched))
+        entry_points.take_back(analysis.facts, before, is_known=bool(summary.operation_places))
 
 
 def _guarded(analysis: Analysis, ref: ClassRef, method: FunctionRef | None = None, *, again: bool = False) -> None:

@@ -31,15 +31,15 @@ def call(analysis: Analysis, frame: Frame, node: ast.Call, closure: Closure, arg
         return UNKNOWN
     if len(analysis.running) > MAX_DEPTH:
         return UNKNOWN
-    key = (closure, arguments.key, closure.scope.snapshot(), tuple(frame.loops))
+    key = (closure, arguments.key, closure.scope.snapshot(), tuple(frame.loops), frame.is_for_loss)
     known = analysis.closures.get(key) if frame.recording else None
     if known is None:
         known = _run(analysis, frame, closure, arguments)
         if frame.recording and all(isinstance(event, _REPLAYED) for event in known.counts):
             analysis.closures[key] = known
     frame.counts.add_all(known.counts)
-    frame.touched |= known.touched
-    if known.touched:  # what made the function owns what runs in it
+    frame.operation_places |= known.operation_places
+    if known.operation_places:  # what made the function owns what runs in it
         for place, (unit, function) in home.callers.items():
             analysis.note_callee(place, unit, function, home.unit)
         home.callers.clear()
@@ -58,7 +58,7 @@ def _run(analysis: Analysis, frame: Frame, closure: Closure, arguments: Argument
     scope = NameScope(names, closure.scope)
     inner = Frame(home.index, home.unit, home.function, home.self_kind, home.cls, scope, frame.recording)
     inner.loops, inner.loop_names = frame.loops, dict(home.loop_names)
-    inner.caller = frame
+    inner.caller, inner.is_for_loss = frame, frame.is_for_loss
     analysis.running.add(closure)
     try:
         if isinstance(closure.node, ast.Lambda):
@@ -68,4 +68,4 @@ def _run(analysis: Analysis, frame: Frame, closure: Closure, arguments: Argument
     finally:
         analysis.running.discard(closure)
     counts = inner.total().repeated(analysis.next_loop()) if closure in analysis.recursive else inner.total()
-    return CallSummary(inner.returned() if inner.returns else NONE, counts, frozenset(inner.touched))
+    return CallSummary(inner.returned() if inner.returns else NONE, counts, frozenset(inner.operation_places))

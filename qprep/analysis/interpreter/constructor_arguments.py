@@ -6,6 +6,7 @@ import ast
 import re
 from typing import TYPE_CHECKING
 
+from qprep.analysis.interpreter.environment import unrooted
 from qprep.analysis.symbols.ast_utils import walk
 from qprep.analysis.symbols.definition_names import DefinitionName
 from qprep.analysis.values.abstract_values import (
@@ -17,12 +18,14 @@ from qprep.analysis.values.abstract_values import (
     Module,
     Object,
     Opaque,
+    Partial,
     join_all,
     options,
 )
+from qprep.analysis.values.closure_values import Closure
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from qprep.analysis.interpreter.arguments import Arguments
     from qprep.analysis.interpreter.protocol import Analysis
@@ -37,11 +40,18 @@ def note(analysis: Analysis, cls: ClassRef, arguments: Arguments) -> None:
     for place, kind in [*places, *arguments.keywords.items()]:
         if objects := _objects(analysis, kind):
             passed = analysis.passed.setdefault(cls, {})
-            passed[place] = join_all([*objects, *options(passed.get(place, objects[0]))])
+            passed[place] = _joined(objects, options(passed[place]) if place in passed else ())
+
+
+def _joined(new: Iterable[Kind], known: Iterable[Kind]) -> Kind:
+    """All of several values; a lambda that was evaluated again is the same lambda."""
+    known = list(known)
+    lambdas = {option.node for option in known if isinstance(option, Closure)}
+    return join_all([*known, *(each for each in new if not (isinstance(each, Closure) and each.node in lambdas))])
 
 
 def given(analysis: Analysis, parameter: Opaque) -> Kind:
-    """The instances of the project's classes and functions of torch that a constructor's parameter refers to.
+    """The instances of the project's classes, and the functions, that a constructor's parameter refers to.
 
     UNKNOWN where none are known.
     """
@@ -69,18 +79,34 @@ def _builds_with(analysis: Analysis, made: ClassRef, cls: ClassRef) -> bool:
 
 
 def _objects(analysis: Analysis, kind: Kind) -> list[Kind]:
-    """Instances of the project's classes, as nobody reaches them yet, and functions with a row in the catalogue."""
+    """Instances of the project's classes, as nobody reaches them yet, its functions, and those in the catalogue."""
     found: list[Kind] = []
     for option in options(kind):
         if isinstance(option, Module) and isinstance(option.cls, ClassRef):
             found.append(Module(option.cls))
-        elif isinstance(option, Object):
+        elif isinstance(option, Object | Closure):
             found.append(option)
+        elif (function := _own_function(option)) is not None:
+            found.append(function)
         elif isinstance(option, External):
             row = analysis.catalogue.function(option.name)
             if row is not None and analysis.is_compute(row[0]):
                 found.append(option)
     return found
+
+
+def _own_function(kind: Kind) -> Kind | None:
+    """A function of the project, a method of a module, or one of these with some arguments bound; None for others.
+
+    A method is of an object that its user does not reach through self.
+    """
+    if isinstance(kind, Partial):
+        function = _own_function(kind.function)
+        return Partial(function, kind.args, kind.keywords) if function is not None else None
+    if not isinstance(kind, FunctionRef) or kind.bound is None:
+        return kind if isinstance(kind, FunctionRef) else None
+    is_of_module = isinstance(kind.bound, Module) and isinstance(kind.bound.cls, ClassRef)
+    return FunctionRef(kind.module, kind.name, unrooted(kind.bound)) if is_of_module else None
 
 
 def _look_through_callers(analysis: Analysis, makers: list[ClassRef]) -> None:

@@ -10,6 +10,7 @@ from qprep.analysis.facts import MANY, ModuleCall, Unknown
 from qprep.analysis.interpreter import attributes
 from qprep.analysis.interpreter.conditions import exclude_each_other
 from qprep.analysis.interpreter.environment import Counts
+from qprep.analysis.interpreter.losses import is_loss
 from qprep.analysis.places import Place, Unit
 from qprep.analysis.symbols.definition_names import DefinitionName, plain_name
 from qprep.analysis.symbols.forward_methods import quantizes_itself
@@ -69,7 +70,7 @@ def has_optional(analysis: Analysis, cls: ClassRef) -> bool:
 
 def is_entry(summary: CallSummary) -> bool:
     """True if a method runs operations as well as modules of its object: other methods may read settings or weights."""
-    return bool(summary.touched) and any(isinstance(event, ModuleRan | SelfCalled) for event in summary.counts)
+    return bool(summary.operation_places) and any(isinstance(event, ModuleRan | SelfCalled) for event in summary.counts)
 
 
 def sizes(facts: Facts) -> tuple[int, ...]:
@@ -79,15 +80,19 @@ def sizes(facts: Facts) -> tuple[int, ...]:
 
 def take_back(facts: Facts, before: tuple[int, ...], *, is_known: bool) -> None:
     """Forget what a method added that is not an entry; its operations, where it has some, count as unknown."""
-    tables = _taken_back(facts)
     unknown = dict(facts.unknown) if is_known else {}
     added = [site for place, site in facts.ops.items()][before[1] :]
-    for table, size in zip(tables, before, strict=True):
-        while len(table) > size:
-            table.popitem()
+    forget(facts, before)
     facts.unknown.update(unknown)
     for site in added:
         facts.unknown.setdefault(site.place, Unknown(site.place, site.op.name))
+
+
+def forget(facts: Facts, before: tuple[int, ...]) -> None:
+    """Forget what was added since the tables of facts had these sizes."""
+    for table, size in zip(_taken_back(facts), before, strict=True):
+        while len(table) > size:
+            table.popitem()
 
 
 def _taken_back(facts: Facts) -> tuple[dict[Any, Any], ...]:
@@ -118,7 +123,7 @@ def note_module_call(
     classes: set[str],
 ) -> ModuleCall | None:
     """A module reached through self is called here; remember whether it ran before on this path."""
-    if all(name in SEPARATE or eager_name(name) == "DeQuantStub" for name in classes):
+    if all(name in SEPARATE or is_loss(name) or eager_name(name) == "DeQuantStub" for name in classes):
         return None
     place = frame.place(node)
     event = ModuleRan(identity, loops)
@@ -164,15 +169,21 @@ def finish_root(analysis: Analysis, cls: ClassRef, summary: CallSummary, *, is_f
 
     Only what a forward runs can have a module of its own: no module is called where another method is.
     """
-    facts, counts = analysis.facts, summary.counts
+    counts = summary.counts
     if is_forward:
         analysis.runs[cls] = path_overlap.paths(counts)
-    if not (is_forward and (_is_dedicated(analysis, cls, counts) or quantizes_itself(analysis.project, cls))):
-        for place in summary.touched:
-            if place in facts.ops:
-                facts.ops[place].owned = False
-    _settle_counts(facts, counts)
-    _settle_reuse(facts, counts)
+    is_dedicated = is_forward and (_is_dedicated(analysis, cls, counts) or quantizes_itself(analysis.project, cls))
+    settle(analysis, summary, is_dedicated=is_dedicated)
+
+
+def settle(analysis: Analysis, summary: CallSummary, *, is_dedicated: bool = False) -> None:
+    """Settle what the events of a call mean; only a dedicated module owns its operations."""
+    for place in () if is_dedicated else summary.operation_places:
+        site = analysis.facts.ops.get(place)
+        if site is not None and (place.module in analysis.with_losses or not site.is_loss):
+            site.owned = False
+    _settle_counts(analysis.facts, summary.counts)
+    _settle_reuse(analysis.facts, summary.counts)
 
 
 def _is_dedicated(analysis: Analysis, cls: ClassRef, counts: Counts) -> bool:

@@ -65,7 +65,7 @@ class CallSummary:
 
     returned: Kind
     counts: Counts
-    touched: frozenset[Place]
+    operation_places: frozenset[Place]
 
 
 NOTHING: Final = CallSummary(UNKNOWN, Counts(), frozenset())
@@ -97,7 +97,7 @@ class Frame:
     recording: bool
     node: ast.AST | None = None
     counts: Counts = field(default_factory=Counts)
-    touched: set[Place] = field(default_factory=set)
+    operation_places: set[Place] = field(default_factory=set)
     returns: list[Kind] = field(default_factory=list)
     exits: list[Counts] = field(default_factory=list)
     jumps: list[PathState] = field(default_factory=list)
@@ -109,6 +109,7 @@ class Frame:
     earlier: list[Counts] = field(default_factory=list)  # what happened before each loop that this is in
     conditions: frozenset[Condition] = frozenset()  # what the branches around may take for granted
     guards: dict[Event, list[frozenset[Condition]]] = field(default_factory=dict)  # under which an event happened
+    is_for_loss: bool = False  # what runs here only computes a loss
     caller: Frame | None = None  # the frame that called this one on the same object
     _home: Home | None = None
 

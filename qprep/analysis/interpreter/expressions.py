@@ -265,7 +265,7 @@ def _dict(analysis: Analysis, frame: Frame, node: ast.Dict) -> Kind:
 def _comprehension(
     analysis: Analysis, frame: Frame, node: ast.ListComp | ast.SetComp | ast.GeneratorExp | ast.DictComp
 ) -> Kind:
-    """A comprehension is a loop with a scope of its own; what it goes through first is evaluated once, outside."""
+    """A comprehension is a loop with a scope of its own; its first iterable is evaluated once, outside."""
     first = evaluate(analysis, frame, node.generators[0].iter)
     outer_scope, outer_counts = frame.scope, frame.counts
     frame.scope, frame.counts = NameScope({}, outer_scope), Counts()

@@ -12,6 +12,7 @@ from qprep.analysis.interpreter import (
 )
 from qprep.analysis.interpreter.arguments import Arguments
 from qprep.analysis.interpreter.instance_creation import new_nn_module
+from qprep.analysis.interpreter.losses import is_loss
 from qprep.analysis.interpreter.module_calls import RUNTIME, call_held_function, call_module, held_module
 from qprep.analysis.interpreter.self_attributes import self_attribute
 from qprep.analysis.symbols.ast_utils import walk
@@ -94,6 +95,8 @@ def _note_renewed(analysis: Analysis, frame: Frame, arguments: Arguments) -> Kin
 
 def _call_foreign(analysis: Analysis, frame: Frame, node: ast.Call, name: str, arguments: Arguments) -> Kind:
     """A function of another package, of which nothing is known: one of torch's on activations is counted."""
+    if is_loss(name):
+        return Tensor(arguments.flows, is_loss=True)
     path = self_attribute(analysis, frame, node.func)
     if path is not None and arguments.flows:
         return call_module(analysis, frame, node, [Module(External(name), AccessPath((path,)))], arguments)

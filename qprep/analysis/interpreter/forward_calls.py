@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from typing import TYPE_CHECKING
 
 from qprep.analysis.interpreter import (
     attributes,
@@ -23,12 +24,16 @@ from qprep.analysis.values.abstract_values import (
     Module,
     Partial,
     Tensor,
+    flows,
     join_all,
     modules_of,
     options,
 )
 from qprep.analysis.values.access_paths import SELF
 from qprep.analysis.values.closure_values import Closure, NameScope
+
+if TYPE_CHECKING:
+    from qprep.analysis.interpreter.installed_methods import Hook
 
 
 def call_forward(analysis: Analysis, frame: Frame, module: Module, arguments: Arguments | None) -> Kind:
@@ -91,8 +96,43 @@ def _run_lambda(analysis: Analysis, cls: ClassRef, forward: Closure | Partial, a
     name = ast.copy_location(ast.Name(id="forward", ctx=ast.Load()), closure.node)
     node = ast.copy_location(ast.Call(func=name, args=[], keywords=[]), closure.node)
     returned = analysis.call_kind(inner, node, forward, given)
-    finish_root(analysis, cls, CallSummary(returned, inner.counts, frozenset(inner.touched)))
+    finish_root(analysis, cls, CallSummary(returned, inner.counts, frozenset(inner.operation_places)))
     return returned
+
+
+def run_installed(analysis: Analysis, module: str, function: FunctionRef | Closure, owner: Module | None) -> None:
+    """A function that is made a method of a module from outside its class."""
+    frame = analysis.frame_of(module)
+    if frame is None:
+        return
+    frame.recording = True
+    if isinstance(function, FunctionRef):
+        method = FunctionRef(function.module, function.name, owner)
+        summary = analysis.summary(frame, method, None, recording=True, root=True)
+    else:
+        cls = owner.cls if owner is not None and isinstance(owner.cls, ClassRef) else None
+        names = bind(analysis, Callee(function.home.index, function.node, owner, cls, True), None)
+        positional = [arg.arg for arg in (*function.node.args.posonlyargs, *function.node.args.args)]
+        given = Arguments([names[name] for name in positional])
+        name = ast.copy_location(ast.Name(id="forward", ctx=ast.Load()), function.node)
+        node = ast.copy_location(ast.Call(func=name, args=[], keywords=[]), function.node)
+        returned = analysis.call_kind(frame, node, function, given)
+        summary = CallSummary(returned, frame.counts, frozenset(frame.operation_places))
+    entry_points.settle(analysis, summary)
+
+
+def run_hook(analysis: Analysis, module: str, hook: Hook) -> None:
+    """A hook: where its result takes the place of an input or output, its operations are the model's."""
+    frame = analysis.frame_of(module)
+    if frame is None:
+        return
+    frame.recording = True
+    before = entry_points.sizes(analysis.facts)
+    returned = analysis.call_kind(frame, hook.call, hook.function, hook.arguments)
+    if flows(returned):
+        entry_points.settle(analysis, CallSummary(returned, frame.counts, frozenset(frame.operation_places)))
+    else:
+        entry_points.forget(analysis.facts, before)
 
 
 def _inherited_forward(

@@ -2,27 +2,64 @@
 
 from __future__ import annotations
 
-import ast
 from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from qprep.analysis.interpreter import (
     closures,
     decorated,
 )
 from qprep.analysis.interpreter.argument_binding import bind
-from qprep.analysis.interpreter.arguments import Arguments, Callee
+from qprep.analysis.interpreter.arguments import Callee
 from qprep.analysis.interpreter.class_scopes import ClassScopes
-from qprep.analysis.interpreter.environment import NOTHING, CallSummary, Frame
+from qprep.analysis.interpreter.environment import NOTHING, CallSummary, Counts, Frame
 from qprep.analysis.interpreter.protocol import Analysis
 from qprep.analysis.places import Unit
 from qprep.analysis.symbols.definition_names import DefinitionName
-from qprep.analysis.values.abstract_values import NONE, ClassRef, FunctionRef, Module
+from qprep.analysis.values.abstract_values import NONE, ClassRef, FunctionRef, Kind, Module, flows
 from qprep.analysis.values.closure_values import NameScope
 from qprep.analysis.values.path_events import FunctionCalled, OperationRan
 from qprep.foundation.lru_store import LruStore
 
+if TYPE_CHECKING:
+    import ast
+
+    from qprep.analysis.interpreter.arguments import Arguments
+    from qprep.analysis.symbols.symbol_table import FileIndex
+
 MAX_RECURSION = 3  # a function inside itself, each time with other arguments: more would tell nothing new
 KEPT_SUMMARIES = 20_000  # calls whose evaluation is remembered; one forgotten is evaluated again, with the same facts
+
+
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """A call that is evaluated: the function and what it is given, under the key of its summary."""
+
+    key: object
+    ref: FunctionRef
+    node: ast.FunctionDef
+    index: FileIndex
+    arguments: Arguments | None
+    recording: bool
+    root: bool
+    is_entry: bool
+    beside: bool
+    is_static: bool
+
+    @property
+    def cls(self) -> ClassRef | None:
+        """The class whose method it is."""
+        owner = DefinitionName.parse(self.ref.name).owner
+        return ClassRef(self.ref.module, owner) if owner else None
+
+    @property
+    def unit(self) -> Unit:
+        """The class or function that its operations belong to."""
+        cls = self.cls
+        if cls is None or self.is_static:
+            return Unit(self.ref.module, self.ref.name, False)
+        return Unit(cls.module, cls.name, True)
 
 
 class FunctionRuns:
@@ -32,6 +69,8 @@ class FunctionRuns:
         self._scopes = scopes
         self._memo: LruStore[object, CallSummary] = LruStore(KEPT_SUMMARIES)
         self._active: Counter[tuple[str, str]] = Counter()  # how often each function is running
+        self._results: dict[tuple[str, str], Kind] = {}  # of functions that are evaluated again, for calls inside them
+        self._made: list[object] = []  # the keys of summaries that were made since no function was running
 
     def knows_forward(self, forward: FunctionRef, arguments: Arguments | None) -> bool:
         """True if a method has been evaluated as a forward, for these arguments."""
@@ -44,6 +83,7 @@ class FunctionRuns:
     def stop(self) -> None:
         """No function is running any more: an error ended the evaluation."""
         self._active.clear()
+        self._results.clear()
 
     def summary(
         self,
@@ -57,67 +97,89 @@ class FunctionRuns:
         called_only: bool = False,
         beside: bool = False,
     ) -> CallSummary:
-        """The summary of a call: kept by its arguments, and cut off inside itself."""
-        key = (
-            "beside" if beside else "root" if root else recording,
-            ref,
-            arguments.key if arguments is not None else None,
-        )
+        """The summary of a call: kept by its arguments, and cut off inside itself.
+
+        A function that calls itself is evaluated a second time, with the result of the first for the calls inside.
+        """
+        kind = "beside" if beside else "root" if root else recording
+        key: object = (kind, ref, arguments.key if arguments is not None else None)
+        key = (key, "loss") if frame.is_for_loss else key
         if (known := self._memo.get(key)) is not None:
             return known
-        node = analysis.project.function_node(ref)
-        index = analysis.project.index(ref.module)
-        if key in analysis.running and not root:  # an instance of its own class inside is another instance
+        node, index = analysis.project.function_node(ref), analysis.project.index(ref.module)
+        is_running = key in analysis.running
+        if is_running and not root:  # an instance of its own class inside is another instance
             analysis.recursive.add(key)
-        if node is None or index is None or key in analysis.running or self._is_too_deep(analysis, ref):
+        if node is None or index is None or len(analysis.running) > closures.MAX_DEPTH:
             return NOTHING
-        owner = DefinitionName.parse(ref.name).owner
-        cls = ClassRef(ref.module, owner) if owner else None
-        is_static = "builtins.staticmethod" in analysis.decorators(ref.module, node) if owner else False
+        name = ref.module, ref.name
+        times = self._active[name]
+        if times and ref.bound is None and not is_running:
+            analysis.recursive.add(name)  # inside itself, whatever its arguments are
+        if is_running or times >= MAX_RECURSION:
+            return CallSummary(self._results[name], Counts(), frozenset()) if name in self._results else NOTHING
+        is_static = "." in ref.name and "builtins.staticmethod" in analysis.decorators(ref.module, node)
         is_entry = (root and not called_only) or arguments is None
-        names = bind(analysis, Callee(index, node, None if is_static else ref.bound, cls, is_entry, beside), arguments)
-        unit = Unit(ref.module, owner, True) if owner and not is_static else Unit(ref.module, ref.name, False)
-        inner = Frame(
-            index, unit, ref.name, ref.bound, cls, NameScope(names, self._scopes.around(analysis, cls)), recording
-        )
-        if not root and isinstance(ref.bound, Module):
-            inner.caller = frame
-        around = Frame(index, unit, ref.name, ref.bound, cls, NameScope(dict(names)), recording)
-        self._run_body(analysis, key, ref, inner, node)
-        returned = inner.returned() if inner.returns else NONE
-        if node.decorator_list and (maker := analysis.frame_of(ref.module)) is not None:
-            returned = decorated.wrapped(analysis, maker, around, node, returned)
-            _add_decorator(inner, around)
-        runs_again = key in analysis.recursive or (ref.module, ref.name) in analysis.recursive
-        counts = inner.total().repeated(analysis.next_loop()) if runs_again else inner.total()
-        summary = CallSummary(returned, counts, frozenset(inner.touched))
-        self._settle(analysis, unit, summary)
+        call = _Call(key, ref, node, index, arguments, recording, root, is_entry, beside, is_static)
+        made_before = len(self._made)
+        summary = self._run(analysis, frame, call)
+        is_outermost = key in analysis.recursive or (name in analysis.recursive and not times)
+        if is_outermost and name not in self._results and flows(summary.returned):
+            summary = self._run_again(analysis, frame, call, summary.returned, made_before)
+        self._settle(analysis, summary, is_method=call.unit.is_class)
         self._memo.put(key, summary)
+        self._made.append(key)
+        if not times and not any(self._active.values()):
+            self._made.clear()
         return summary
 
-    def _is_too_deep(self, analysis: Analysis, ref: FunctionRef) -> bool:
-        """True if a function runs inside itself, or inside others, too often to be followed further."""
-        if len(analysis.running) > closures.MAX_DEPTH:
-            return True
-        if ref.bound is None and self._active[ref.module, ref.name]:
-            analysis.recursive.add((ref.module, ref.name))  # inside itself, whatever its arguments are
-        return self._active[ref.module, ref.name] >= MAX_RECURSION
+    def _run_again(self, analysis: Analysis, frame: Frame, call: _Call, result: Kind, made_before: int) -> CallSummary:
+        """Evaluate a function again, with a known result for the calls of itself inside it."""
+        name = call.ref.module, call.ref.name
+        for key in self._made[made_before:]:
+            self._memo.discard(key)
+        self._results[name] = result
+        try:
+            return self._run(analysis, frame, call)
+        finally:
+            self._results.pop(name, None)
 
-    def _run_body(self, analysis: Analysis, key: object, ref: FunctionRef, inner: Frame, node: ast.FunctionDef) -> None:
-        """Evaluate the statements of a function, which counts as running meanwhile."""
-        analysis.running.add(key)
+    def _run(self, analysis: Analysis, frame: Frame, call: _Call) -> CallSummary:
+        ref, node, index, cls, unit = call.ref, call.node, call.index, call.cls, call.unit
+        callee = Callee(index, node, None if call.is_static else ref.bound, cls, call.is_entry, call.beside)
+        names = bind(analysis, callee, call.arguments)
+        inner = Frame(
+            index, unit, ref.name, ref.bound, cls, NameScope(names, self._scopes.around(analysis, cls)), call.recording
+        )
+        inner.is_for_loss = frame.is_for_loss
+        if not call.root and isinstance(ref.bound, Module):
+            inner.caller = frame
+        parameters = dict(names)
+        analysis.running.add(call.key)
         self._active[ref.module, ref.name] += 1
-        if inner.recording:
+        if call.recording:
             analysis.ran.add((ref.module, ref.name))
         try:
             analysis.run_block(inner, node.body)
         finally:
-            analysis.running.discard(key)
+            analysis.running.discard(call.key)
             self._active[ref.module, ref.name] -= 1
+        returned = inner.returned() if inner.returns else NONE
+        if node.decorator_list and (maker := analysis.frame_of(ref.module)) is not None:
+            around = Frame(index, unit, ref.name, ref.bound, cls, NameScope(parameters), call.recording)
+            returned = decorated.wrapped(analysis, maker, around, node, returned)
+            inner.exits.append(inner.total())
+            inner.alive = False
+            for path in inner.exits:
+                path.add_all(around.counts)
+            inner.operation_places |= around.operation_places
+        runs_again = call.key in analysis.recursive or (ref.module, ref.name) in analysis.recursive
+        counts = inner.total().repeated(analysis.next_loop()) if runs_again else inner.total()
+        return CallSummary(returned, counts, frozenset(inner.operation_places))
 
-    def _settle(self, analysis: Analysis, unit: Unit, summary: CallSummary) -> None:
+    def _settle(self, analysis: Analysis, summary: CallSummary, *, is_method: bool) -> None:
         """A function outside classes owns its operations: its counts are final."""
-        if unit.is_class:
+        if is_method:
             return
         for event, times in summary.counts.items():
             if isinstance(event, OperationRan) and event.place in analysis.facts.ops:
@@ -126,12 +188,3 @@ class FunctionRuns:
             elif isinstance(event, FunctionCalled):
                 helper = analysis.facts.helpers[event.place]
                 helper.count = max(helper.count, times)
-
-
-def _add_decorator(inner: Frame, around: Frame) -> None:
-    """Add the events of decorators to every path through a function."""
-    inner.exits.append(inner.total())
-    inner.alive = False
-    for path in inner.exits:
-        path.add_all(around.counts)
-    inner.touched |= around.touched

@@ -68,6 +68,7 @@ class ProjectAnalysis(Analysis):
         self.reached: set[ClassRef] = set()
         self.ran: set[tuple[str, str]] = set()  # functions that run in some forward: (module, qualified name)
         self.too_deep: set[str] = set()
+        self.with_losses: frozenset[str] = frozenset()  # the files in which losses count as operations
         self.proven: frozenset[Place] = frozenset()  # where a run of a model saw an operation on activations
         self.walked: dict[tuple[str, int, int], set[ClassRef]] = {}  # calls of children(): of which classes
         self.nested: set[ClassRef] = set()  # classes that other modules make instances of
@@ -172,7 +173,7 @@ class ProjectAnalysis(Analysis):
     # Classes
 
     def is_module(self, ref: ClassRef) -> bool:
-        """True if a class is an nn.Module, as far as the source tells."""
+        """True if a class is an nn.Module, as far as the source shows."""
         return self._classes.is_module(ref)
 
     def has_child(self, ref: ClassRef, name: str) -> bool:
@@ -323,6 +324,8 @@ class ProjectAnalysis(Analysis):
         spelling: Spelling | None,
         form: str,
         scalar: bool = False,
+        *,
+        is_loss: bool = False,
     ) -> None:
         """An operation on activations stands here."""
         if not frame.recording:
@@ -330,12 +333,15 @@ class ProjectAnalysis(Analysis):
         place = frame.place(node)
         site = self.facts.ops.get(place)
         if site is None:
-            self.facts.ops[place] = OpSite(place, op, spelling, form, frame.unit, frame.function, scalar)
+            site = OpSite(place, op, spelling, form, frame.unit, frame.function, scalar)
+            self.facts.ops[place] = site
+            site.is_loss = is_loss or frame.is_for_loss
         else:
             site.scalar = site.scalar and scalar
+            site.is_loss = site.is_loss and (is_loss or frame.is_for_loss)
         frame.counts.add(OperationRan(place))
         frame.counts.add(TOTAL)
-        frame.touched.add(place)
+        frame.operation_places.add(place)
 
     def is_proven(self, frame: Frame, node: ast.expr | ast.stmt) -> bool:
         """True if a run of a model saw an operation on activations here."""

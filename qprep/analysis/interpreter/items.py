@@ -66,7 +66,7 @@ def _each(items: tuple[Kind, ...], loop: int) -> Iterator[Kind]:
 
 
 def item_of_unknown(attribute: str, index: ast.expr, frame: Frame) -> Module:
-    """A module taken by an index from what nobody knows: an attribute of self."""
+    """A module taken by an index from an unknown value: an attribute of self."""
     found = selected(Module(None, AccessPath((attribute,)).any_item), index, frame)
     assert isinstance(found, Module)
     return found

@@ -11,6 +11,7 @@ from qprep.analysis.interpreter import (
 )
 from qprep.analysis.interpreter.arguments import Arguments
 from qprep.analysis.interpreter.items import item_of_unknown
+from qprep.analysis.interpreter.losses import is_loss
 from qprep.analysis.interpreter.self_attributes import self_attribute
 from qprep.analysis.symbols.function_modules import stand_in
 from qprep.analysis.values.abstract_values import (
@@ -23,6 +24,7 @@ from qprep.analysis.values.abstract_values import (
     FunctionRef,
     Kind,
     Module,
+    Partial,
     Sequence,
     Tensor,
     flows,
@@ -97,6 +99,8 @@ def _nn_result(
         return tensor_operations.runtime_result(analysis, name.removeprefix(RUNTIME), arguments)
     if name == "torch.nn.Identity" and arguments.args:
         return arguments.args[0]
+    if is_loss(name):
+        return Tensor(arguments.flows, is_loss=True)
     if known is not None:
         return tensor_operations.result_kind(known.result, ACTIVATION if arguments.flows else PARAMETER)
     return OPEN if arguments.flows else Tensor(False)
@@ -104,6 +108,9 @@ def _nn_result(
 
 def _dispatched(analysis: Analysis, frame: Frame, node: ast.Call, callee: Kind, arguments: Arguments) -> Kind:
     """One of the functions that a Dispatch is given: it has a module of its own, or is called as it is."""
+    if isinstance(callee, Partial):
+        merged = Arguments([*callee.args, *arguments.args], {**dict(callee.keywords), **arguments.keywords})
+        return join_all(_dispatched(analysis, frame, node, option, merged) for option in options(callee.function))
     cls = stand_in(analysis.project, callee) if isinstance(callee, FunctionRef) else None
     if cls is not None:
         return analysis.call_forward(frame, Module(cls), arguments)
@@ -126,7 +133,7 @@ def _sequential_result(analysis: Analysis, frame: Frame, node: ast.Call, module:
 
 
 def held_module(analysis: Analysis, frame: Frame, func: ast.expr) -> Module | None:
-    """`self.act`, or one of what `self.blocks` holds, where nobody knows what that is: `self.blocks[i]`."""
+    """`self.act`, or one of what `self.blocks` holds, where that is unknown: `self.blocks[i]`."""
     attribute = self_attribute(analysis, frame, func)
     if attribute is not None:
         return Module(None, AccessPath((attribute,)))

@@ -55,7 +55,7 @@ _MODULE_PARTS: dict[str, Kind] = {
 def module_method(
     analysis: Analysis, frame: Frame, node: ast.Call, receiver: Module, name: str, arguments: Arguments
 ) -> Kind | None:
-    """nn.Module's own methods; None for those the project defines, or that nobody knows."""
+    """nn.Module's own methods; None for those that the project defines, and for unknown ones."""
     if isinstance(receiver.cls, ClassRef) and (
         analysis.defines(receiver.cls, name) or name in analysis.attributes_of(receiver.cls).names
     ):

@@ -6,8 +6,10 @@ import ast
 from typing import TYPE_CHECKING
 
 from qprep.analysis.values.abstract_values import (
+    ACTIVATION,
     NONE,
     External,
+    InputPart,
     Kind,
     Returning,
     Sequence,
@@ -30,6 +32,7 @@ STATIC = {
     "torch.compiler.is_dynamo_compiling": False,
     "typing.TYPE_CHECKING": False,
 }
+_IS_TENSOR = External("torch.is_tensor")
 
 
 def static_truth(analysis: Analysis, frame: Frame, test: ast.expr) -> bool | None:
@@ -75,7 +78,10 @@ def narrow(analysis: Analysis, frame: Frame, test: ast.expr, taken: bool) -> Non
     elif isinstance(test, ast.Compare) and isinstance(test.left, ast.Name) and len(test.ops) == 1:
         _narrow_none(frame, test.left.id, test.ops[0], test.comparators[0], taken)
     elif isinstance(test, ast.Call) and isinstance(test.func, ast.Name) and test.func.id == "isinstance":
-        _narrow_instance(analysis, frame, test, taken)
+        if len(test.args) == 2:
+            _narrow_instance(frame, test.args[0], _families(analysis, frame, test.args[1]), taken)
+    elif isinstance(test, ast.Call) and len(test.args) == 1 and analysis.name_kind(frame, test.func) == _IS_TENSOR:
+        _narrow_instance(frame, test.args[0], (Tensor,), taken)
 
 
 def _narrow_none(frame: Frame, name: str, operator: ast.cmpop, other: ast.expr, taken: bool) -> None:
@@ -88,16 +94,16 @@ def _narrow_none(frame: Frame, name: str, operator: ast.cmpop, other: ast.expr, 
         frame.scope.names[name] = join_all(kept)
 
 
-def _narrow_instance(analysis: Analysis, frame: Frame, test: ast.Call, taken: bool) -> None:
-    if len(test.args) != 2 or not isinstance(test.args[0], ast.Name):
-        return
-    kind = frame.scope.names.get(test.args[0].id)
-    wanted = _families(analysis, frame, test.args[1])
-    if kind is None or not wanted:
+def _narrow_instance(frame: Frame, tested: ast.expr, wanted: tuple[type[Kind], ...], taken: bool) -> None:
+    """Keep the alternatives of a name that are, or are not, of one of the families `wanted`."""
+    kind = frame.scope.names.get(tested.id) if isinstance(tested, ast.Name) else None
+    if not isinstance(tested, ast.Name) or kind is None or not wanted:
         return
     kept: list[Kind] = [option for option in options(kind) if isinstance(option, wanted) == taken]
+    if taken and Tensor in wanted and any(isinstance(option, InputPart) for option in options(kind)):
+        kept.append(ACTIVATION)  # it belongs to an input, and is a tensor
     if kept:
-        frame.scope.names[test.args[0].id] = join_all(kept)
+        frame.scope.names[tested.id] = join_all(kept)
 
 
 def _families(analysis: Analysis, frame: Frame, node: ast.expr) -> tuple[type[Kind], ...]:

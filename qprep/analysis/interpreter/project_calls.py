@@ -84,7 +84,7 @@ def call_beside(analysis: Analysis, frame: Frame, ref: FunctionRef, arguments: A
     """Call a method of a class, or of an object that is not a module: what it runs, nothing there can own."""
     summary = analysis.summary(frame, ref, arguments, recording=frame.recording)
     frame.counts.add_all(summary.counts)
-    frame.touched |= summary.touched
+    frame.operation_places |= summary.operation_places
     return summary.returned
 
 
@@ -102,9 +102,9 @@ def _note_helper(analysis: Analysis, frame: Frame, node: ast.Call, ref: Function
     for event, times in summary.counts.items():
         if isinstance(event, ModuleRan | ModuleRanAt | OperationCounted | ChildCalled):
             frame.counts.add(event, times)
-    if not frame.recording or not summary.touched:
+    if not frame.recording or not summary.operation_places:
         return
-    frame.touched |= summary.touched
+    frame.operation_places |= summary.operation_places
     frame.counts.add(FunctionCalled(frame.place(node)))
     analysis.note_callee(frame.place(node), frame.unit, frame.function, Unit(ref.module, ref.name, False))
 
@@ -132,4 +132,4 @@ def _run_on_self(analysis: Analysis, frame: Frame, ref: FunctionRef, summary: Ca
     """A method of self runs here."""
     entry_points.add_run(frame, summary.counts)
     frame.counts.add(MethodEntered(ref.module, ref.name))
-    frame.touched |= summary.touched
+    frame.operation_places |= summary.operation_places

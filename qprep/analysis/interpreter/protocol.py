@@ -41,6 +41,7 @@ class Analysis(Protocol):
     registered: dict[tuple[str, str, str], tuple[FunctionRef, ...]]
     closures: dict[object, CallSummary]
     running: set[object]
+    with_losses: frozenset[str]
     recursive: set[object]
     plain_decorators: dict[FunctionRef, bool]
     own_uses: dict[ast.FunctionDef, OwnUses]
@@ -107,7 +108,7 @@ class Analysis(Protocol):
         ...
 
     def is_module(self, ref: ClassRef) -> bool:
-        """True if a class is an nn.Module, as far as the source tells."""
+        """True if a class is an nn.Module, as far as the source shows."""
         ...
 
     def has_child(self, ref: ClassRef, name: str) -> bool:
@@ -224,6 +225,8 @@ class Analysis(Protocol):
         spelling: Spelling | None,
         form: str,
         scalar: bool = False,
+        *,
+        is_loss: bool = False,
     ) -> None:
         """An operation on activations stands here."""
         ...

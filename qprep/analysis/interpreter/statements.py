@@ -6,7 +6,7 @@ import ast
 from typing import TYPE_CHECKING
 
 from qprep.analysis.effects import child_positions
-from qprep.analysis.interpreter import instances, narrowing
+from qprep.analysis.interpreter import instances, losses, narrowing
 from qprep.analysis.interpreter.assignments import assign
 from qprep.analysis.interpreter.conditions import branch
 from qprep.analysis.interpreter.environment import Counts, PathState
@@ -26,12 +26,15 @@ if TYPE_CHECKING:
 
 def run_block(analysis: Analysis, frame: Frame, body: list[ast.stmt]) -> None:
     """Evaluate statements in order until the path ends."""
-    for node in body:
+    is_for_loss = frame.is_for_loss
+    for position, node in enumerate(body):
         if not frame.alive:
-            return
+            break
         run = _RUNNERS.get(type(node))
         if run is not None:
             run(analysis, frame, node)
+        frame.is_for_loss = frame.is_for_loss or losses.rest_is_for_loss(analysis, frame, node, body[position + 1 :])
+    frame.is_for_loss = is_for_loss
 
 
 def _assign(analysis: Analysis, frame: Frame, node: ast.Assign) -> None:
@@ -99,8 +102,13 @@ def _if(analysis: Analysis, frame: Frame, node: ast.If) -> None:
         frame.load(start)
         frame.alive = True
         narrowing.narrow(analysis, frame, node.test, taken)
+        is_for_loss, frame.is_for_loss = (
+            frame.is_for_loss,
+            frame.is_for_loss or losses.is_for_loss(analysis, frame, node.test, taken, body),
+        )
         with branch(analysis, frame, node.test, taken):
             run_block(analysis, frame, body)
+        frame.is_for_loss = is_for_loss
         if frame.alive:
             ends.append(frame.save())
     _resume(frame, ends, start)

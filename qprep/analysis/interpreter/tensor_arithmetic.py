@@ -87,8 +87,8 @@ def unary(analysis: Analysis, frame: Frame, node: ast.UnaryOp) -> Kind:
         return kind
     if op is None or op.cls is not OpClass.COMPUTE or tensor.dtype == INTEGER or not tensor.flow:
         return tensor
-    analysis.note_op(frame, node, op, None, "unary")
-    return Tensor(tensor.flow, tensor.dtype)
+    analysis.note_op(frame, node, op, None, "unary", is_loss=tensor.is_loss)
+    return Tensor(tensor.flow, tensor.dtype, is_loss=tensor.is_loss)
 
 
 def _arithmetic(
@@ -107,11 +107,12 @@ def _arithmetic(
     if not flow and says_nothing(other):  # a parameter added to what may well be an activation
         return _unknown_arithmetic(analysis, frame, node, symbol, scalar=False)
     dtype = result_dtype(op, tensors, [other] if len(tensors) == 1 else [])
+    is_loss = any(tensor.is_loss for tensor in tensors)
     if op is not None and op.cls is OpClass.COMPUTE and flow and dtype != INTEGER:
-        analysis.note_op(frame, node, op, None, form, scalar=isinstance(other, Number))
+        analysis.note_op(frame, node, op, None, form, scalar=isinstance(other, Number), is_loss=is_loss)
         if isinstance(left, Number) and (site := analysis.facts.ops.get(frame.place(node))) is not None:
             site.number_first = True
-    return Tensor(flow, dtype)
+    return Tensor(flow, dtype, is_loss=is_loss)
 
 
 def result_dtype(op: Op | None, tensors: list[Tensor], others: list[Kind]) -> str:

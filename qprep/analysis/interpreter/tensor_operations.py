@@ -25,6 +25,7 @@ from qprep.analysis.values.abstract_values import (
     External,
     Kind,
     Number,
+    Partial,
     Sequence,
     Tensor,
     flows,
@@ -124,7 +125,10 @@ def function(
 
 def _unknown_tensor(frame: Frame, node: ast.Call, arguments: Arguments) -> bool:
     """A torch function proves that its first argument is a tensor; a local one most likely comes from the input."""
-    if not arguments.args or arguments.args[0] != UNKNOWN or not node.args:
+    if not arguments.args or not node.args:
+        return False
+    first = arguments.args[0]
+    if (first.item if isinstance(first, Sequence) else first) != UNKNOWN:
         return False
     root: ast.expr = node.args[0]
     while isinstance(root, ast.Attribute | ast.Subscript | ast.Call):
@@ -156,12 +160,13 @@ def _compute(
             analysis.note_unknown(frame, node, f"{op.name}()")
             return UNKNOWN
         return Tensor(False)
+    is_loss = any(tensor.is_loss for tensor in tensors)
     if flow and dtype != INTEGER and op.result is not Result.INTEGER:
         scalar = len(kinds) > 1 and isinstance(kinds[1], Number) and bool(op.operators)
-        analysis.note_op(frame, node, op, spelling, form, scalar=scalar)
+        analysis.note_op(frame, node, op, spelling, form, scalar=scalar, is_loss=is_loss)
         if spelling.is_inplace and form == "method" and isinstance(kinds[0], Tensor) and not kinds[0].flow:
             _taint(analysis, frame, node)
-    return _compute_result(op, len(kinds), Tensor(flow, dtype))
+    return _compute_result(op, len(kinds), Tensor(flow, dtype, is_loss=is_loss))
 
 
 def _compute_result(op: Op, given: int, tensor: Tensor) -> Kind:
@@ -252,8 +257,9 @@ def python_function(analysis: Analysis, frame: Frame, node: ast.Call, name: str,
     if all(_first_tensor(arg) is None for arg in arguments.args):
         analysis.note_unknown(frame, node, f"{name}()")
         return PART
-    analysis.note_op(frame, node, row[0], row[1], "builtin")
-    return Tensor(True)
+    is_loss = any((each := _first_tensor(arg)) is not None and each.is_loss for arg in arguments.all())
+    analysis.note_op(frame, node, row[0], row[1], "builtin", is_loss=is_loss)
+    return Tensor(True, is_loss=is_loss)
 
 
 def higher_order(analysis: Analysis, frame: Frame, node: ast.Call, name: str, arguments: Arguments) -> Kind:
@@ -262,12 +268,13 @@ def higher_order(analysis: Analysis, frame: Frame, node: ast.Call, name: str, ar
     items = [iterate(arg, loop) for arg in arguments.args[1:]]
     if name == "functools.reduce":
         items = [join_all([items[0], *arguments.args[2:]]) if len(arguments.args) > 2 else items[0], items[0]]
-    row = analysis.catalogue.function(callee.name) if isinstance(callee, External) else None
+    function, place = _passed_function(callee, node.args[0])
+    row = analysis.catalogue.function(function.name) if function is not None else None
     outer, frame.counts = frame.counts, Counts()
     frame.loops.append(loop)
     frame.earlier.append(outer)
     if row is not None and row[0].cls is OpClass.COMPUTE and any(map(flows, items)):
-        analysis.note_op(frame, node.args[0], row[0], row[1], "value")
+        analysis.note_op(frame, place, row[0], row[1], "value")
         result: Kind = Tensor(True)
     else:
         result = analysis.call_kind(frame, node, callee, Arguments(items))
@@ -277,3 +284,14 @@ def higher_order(analysis: Analysis, frame: Frame, node: ast.Call, name: str, ar
     frame.counts = outer
     frame.counts.add_all(repeated)
     return result if name == "functools.reduce" else Sequence(result if name == "map" else items[0])
+
+
+def _passed_function(callee: Kind, node: ast.expr) -> tuple[External | None, ast.expr]:
+    """A function of another package that is passed on, and where: `torch.cat`, `partial(torch.cat, dim=1)`."""
+    match callee, node:
+        case External(), _:
+            return callee, node
+        case Partial(function=External() as function, made=(made, *_)), ast.Call(args=[first, *more]) if made is node:
+            is_plain = not any(isinstance(arg, ast.Starred) for arg in (first, *more))
+            return function if is_plain else None, first
+    return None, node

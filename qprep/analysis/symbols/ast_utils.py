@@ -90,6 +90,23 @@ def by_type(root: ast.AST) -> dict[type[ast.AST], list[ast.AST]]:
     return dict(found)
 
 
+def named_read(node: ast.expr) -> tuple[ast.expr, str] | None:
+    """The object and the name in `getattr(x, "a")`, `x.__getattr__("a")` and `object.__getattribute__(x, "a")`."""
+    match node:
+        case ast.Call(func=ast.Name(id="getattr"), args=[owner, ast.Constant(value=str(name)), *_]):
+            return owner, name
+        case ast.Call(
+            func=ast.Attribute(attr="__getattr__" | "__getattribute__"), args=[owner, ast.Constant(value=str(name))]
+        ):
+            return owner, name
+        case ast.Call(
+            func=ast.Attribute(value=owner, attr="__getattr__" | "__getattribute__"),
+            args=[ast.Constant(value=str(name))],
+        ):
+            return owner, name
+    return None
+
+
 def last_name(node: ast.AST) -> str:
     """ "relu" for `relu` and for `F.relu`; nothing for what is not a name."""
     return node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""

@@ -14,7 +14,7 @@ class DefinitionName(NamedTuple):
 
     owner    the class or the function around it, as it is named itself; "" at the top of a file
     name     the name that the source gives it
-    variant  the line that tells one of several definitions of a name from the last one; "" for that
+    variant  the line that distinguishes one of several definitions of a name from the last one; "" for that
     """
 
     owner: str

@@ -107,7 +107,7 @@ class Project(ProjectFiles):
         return list(dict.fromkeys(name for base in bases for name in self.methods(base) or ()))
 
     def methods(self, ref: ClassRef) -> tuple[str, ...] | None:
-        """The methods that a class itself defines; None if nobody knows the class. Nothing is parsed for it."""
+        """The methods that a class itself defines; None for an unknown class. Parses nothing."""
         entry = self.class_summary(ref)
         return entry.methods if entry is not None else None
 

@@ -27,7 +27,7 @@ class ExternalModule(NamedTuple):
 class ProjectFiles:
     """Parsed files by dotted name: those given, and those of their packages as they are needed.
 
-    `summary` tells a module's names without the cost of holding it parsed; None if it does not know the module.
+    `summary` gives a module's names without the cost of holding it parsed; None if it does not know the module.
     """
 
     def __init__(

@@ -94,7 +94,7 @@ class StarImports:
         return True
 
     def _names_given(self, module: str, surface: ModuleSummary) -> frozenset[str]:
-        """The names that a module binds, without what tells several definitions apart."""
+        """The names that a module binds, without the lines that distinguish several definitions."""
         if module not in self._given:
             names = (*surface.imports, *surface.classes, *surface.functions, *surface.values)
             self._given[module] = frozenset(plain_name(name).partition(".")[0] for name in names)

@@ -150,14 +150,29 @@ def _bind_body(index: FileIndex, body: list[ast.stmt], *, branch: bool = False) 
                 index.functions[node.name] = node
                 _bind_inner(index, node.body, node.name, (node,))
         elif isinstance(node, ast.Assign):
-            for target in node.targets:
-                if isinstance(target, ast.Name) and not _bind_made_class(index, target.id, node.value, branch=branch):
-                    _bind_value(index, target.id, node.value, branch=branch)
+            for name, value in _named_values(node):
+                if not _bind_made_class(index, name, value, branch=branch):
+                    _bind_value(index, name, value, branch=branch)
         elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and node.value is not None:
             _bind_value(index, node.target.id, node.value, branch=branch)
         elif isinstance(node, ast.If | ast.Try | ast.TryStar | ast.With):
             for part in nested_bodies(node):
                 _bind_body(index, part, branch=branch or not isinstance(node, ast.With))
+
+
+def _named_values(node: ast.Assign) -> Iterator[tuple[str, ast.expr]]:
+    """The names that an assignment binds, with their values: also those of `relu, tanh = F.relu, torch.tanh`."""
+    for target in node.targets:
+        match target, node.value:
+            case ast.Name(id=name), value:
+                yield name, value
+            case ast.Tuple(elts=names), ast.Tuple(elts=values) if len(names) == len(values):
+                if not any(isinstance(part, ast.Starred) for part in (*names, *values)):
+                    yield from (
+                        (part.id, value)
+                        for part, value in zip(names, values, strict=True)
+                        if isinstance(part, ast.Name)
+                    )
 
 
 def _bind_made_class(index: FileIndex, name: str, value: ast.expr, *, branch: bool) -> bool:
@@ -255,9 +270,8 @@ def _bind_class_body(index: FileIndex, entry: ClassNode, body: list[ast.stmt], *
             _bind_inner(index, item.body, f"{entry.name}.{item.name}", (*entry.around, item))
             _bind_method(entry, item, branch=branch)
         elif isinstance(item, ast.Assign):
-            for target in item.targets:
-                if isinstance(target, ast.Name):
-                    _bind_in_class(entry.values, target.id, item.value, branch=branch)
+            for name, value in _named_values(item):
+                _bind_in_class(entry.values, name, value, branch=branch)
         elif isinstance(item, ast.AnnAssign) and isinstance(item.target, ast.Name):
             entry.annotations[item.target.id] = item.annotation
             if item.value is not None:

@@ -1,4 +1,4 @@
-"""Kinds of values: what the analysis knows of an expression without running it."""
+"""Abstract values: what an expression may be, as far as the source shows it."""
 
 from __future__ import annotations
 
@@ -28,11 +28,13 @@ class Tensor(Kind):
     """A tensor: whether a model input flows into it, and whether it holds floats or integers.
 
     is_open  nobody says that it is one tensor: it may be a dict, a list or an object that holds tensors
+    is_loss  a loss function computes it, or arithmetic on the result of one
     """
 
     flow: bool
     dtype: str = FLOAT
     is_open: bool = False
+    is_loss: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +105,7 @@ class FunctionRef(Kind):
 
 @dataclass(frozen=True, slots=True)
 class Property(Kind):
-    """An attribute that a method computes: what it is, reading it tells."""
+    """An attribute that a method computes when it is read."""
 
     getter: FunctionRef
 
@@ -285,7 +287,9 @@ def _merge(a: Kind, b: Kind) -> Kind:
     if a == b:
         return a
     if isinstance(a, Tensor) and isinstance(b, Tensor):
-        return Tensor(a.flow or b.flow, a.dtype if a.dtype == b.dtype else FLOAT, a.is_open or b.is_open)
+        dtype = a.dtype if a.dtype == b.dtype else FLOAT
+        is_loss = (a.is_loss or not a.flow) and (b.is_loss or not b.flow) and (a.is_loss or b.is_loss)
+        return Tensor(a.flow or b.flow, dtype, a.is_open or b.is_open, is_loss)
     if isinstance(a, Number) and isinstance(b, Number):
         return NUMBER
     if isinstance(a, Sequence) and isinstance(b, Sequence):
@@ -327,7 +331,7 @@ def flows(kind: Kind) -> bool:
 
 
 def says_nothing(kind: Kind) -> bool:
-    """True if nobody knows what a value is: it may be an activation."""
+    """True if a value is unknown, so that it may be an activation."""
     return any(option == UNKNOWN or type(option) is InputPart for option in options(kind))
 
 

@@ -41,6 +41,7 @@ def _values(settings: Settings) -> Iterator[str]:
     yield f"output-format      {settings.output_format}"
     yield f"unsafe-fixes       {_word(settings.unsafe_fixes)}"
     yield f"show-unknown       {_word(settings.show_unknown)}"
+    yield f"include-losses     {_word(settings.include_losses)}"
     yield f"baseline           {settings.baseline or 'none'}"
     yield f"cache-dir          {settings.cache_dir or 'the default, .qprep_cache'}"
     yield f"respect-gitignore  {_word(settings.respect_gitignore)}"

@@ -53,6 +53,7 @@ class Settings:
     output_format: str
     target_version: tuple[int, int] | None
     show_unknown: bool
+    include_losses: bool
     baseline: Path | None
     cache_dir: Path | None
     target: str
@@ -151,6 +152,7 @@ def _merge(source: Path | None, root: Path, file: Options, cli: Options, rules: 
         output_format=cli.output_format or file.output_format or "full",
         target_version=TARGET_VERSIONS[target] if target else None,
         show_unknown=bool(_first(cli.show_unknown, file.show_unknown)),
+        include_losses=bool(_first(cli.include_losses, file.include_losses)),
         baseline=root / file.baseline if file.baseline else None,
         cache_dir=root / file.cache_dir if file.cache_dir else None,
         target=cli.target or file.target or OWN,

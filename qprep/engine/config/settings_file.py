@@ -36,6 +36,7 @@ class Options:
     output_format: str | None = None
     target_version: str | None = None
     show_unknown: bool | None = None
+    include_losses: bool | None = None
     baseline: str | None = None
     cache_dir: str | None = None
     target: str | None = None
@@ -156,6 +157,7 @@ _READERS: Mapping[str, Callable[[object], object]] = MappingProxyType(
         "output-format": _string,
         "target-version": _string,
         "show-unknown": _flag,
+        "include-losses": _flag,
         "baseline": _string,
         "cache-dir": _string,
         "target": _string,

@@ -54,6 +54,7 @@ PROPERTIES: Final[Mapping[str, Mapping[str, Any]]] = {
     "output-format": _choice(own_formats(), "format of the findings"),
     "target-version": _choice(TARGET_VERSIONS, "the oldest Python version to support"),
     "show-unknown": _flag("list operations on values of unknown type"),
+    "include-losses": _flag("report operations that only compute a loss"),
     "baseline": {"type": "string", "description": "a file of known findings, which are not reported"},
     "cache-dir": {"type": "string", "description": "the folder of the cache"},
     "target": _choice(TARGETS, "the library whose modules rewritten code uses"),

@@ -19,6 +19,7 @@ from typing import Any
 
 from qprep.analysis.dependencies.partitions import Around, Partition, PartitionUnit
 from qprep.analysis.effects.write_records import ExternalWrite
+from qprep.analysis.interpreter.open_names import OpenNames
 from qprep.analysis.symbols.module_resolver import Project
 from qprep.analysis.symbols.module_summary import ModuleSummary, read_summary
 from qprep.analysis.symbols.project_files import ExternalModule
@@ -71,21 +72,24 @@ class Cache:
         if body is None:
             return None
         try:
+            unknown = tuple(map(from_record, body["unknown"]))
+            left = OpenNames.of_record(body["open"]) if body["open"] is not None else None
             result = CheckResult(
-                tuple(map(from_record, body["findings"])), len(part.paths), 0, tuple(map(from_record, body["unknown"]))
+                tuple(map(from_record, body["findings"])), len(part.paths), len(unknown), unknown, left
             )
         except (KeyError, TypeError, ValueError, IndexError):
             return None
         if not are_plausible((*result.findings, *result.unknown_sites), {display_path(path) for path in part.paths}):
             return None
         self.hits += 1
-        return CheckResult(result.findings, result.files, len(result.unknown_sites), result.unknown_sites)
+        return result
 
     def keep(self, part: Partition, result: CheckResult, asked: Mapping[str, ExternalModule]) -> None:
         """Remember a result and the files outside the part that it depends on."""
         body = {
             "findings": [to_record(finding) for finding in result.findings],
             "unknown": [to_record(finding) for finding in result.unknown_sites],
+            "open": result.open,
         }
         self._save(self._key(part), (*part.paths, *part.context), body, asked)
 
@@ -94,7 +98,8 @@ class Cache:
         stamps = [list(pair) for pair in self.settings.registry.stamps]
         files = [[display_path(path), self.digest(path), self._settings_of(path)] for path in part.paths]
         context = [[display_path(path), self.digest(path)] for path in part.context]
-        return self._hashed(["result", files, context, around, self.settings.ignore_suppressions, os.getcwd(), stamps])
+        options = [part.asks, self.settings.ignore_suppressions]
+        return self._hashed(["result", files, context, around, options, os.getcwd(), stamps])
 
     def _settings_of(self, path: Path) -> list[Any]:
         settings = self.settings.for_file(path)

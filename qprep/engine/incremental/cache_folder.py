@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from qprep.foundation.atomic_write import replace
+from qprep.foundation.atomic_write import replace, umask
 from qprep.foundation.errors import QprepError
 from qprep.foundation.regular_files import read_bytes
 
@@ -120,7 +120,7 @@ class CacheFolder:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             made = Path(tempfile.mkdtemp(prefix=f".{self.path.name}.", suffix=".qprep", dir=self.path.parent))
             try:
-                made.chmod(0o777 & ~_umask())
+                made.chmod(0o777 & ~umask())
                 (made / TAG_NAME).write_bytes(TAG)
                 (made / _IGNORE_NAME).write_bytes(_IGNORE)
                 made.rename(self.path)
@@ -157,9 +157,3 @@ def _content(data: bytes) -> bytes | None:
 
 def _sum(content: bytes) -> bytes:
     return hashlib.blake2b(content, digest_size=_SUM_LENGTH // 2).hexdigest().encode()
-
-
-def _umask() -> int:
-    mask = os.umask(0o022)
-    os.umask(mask)
-    return mask

@@ -115,7 +115,7 @@ class Runs:
         """The first lines of the expressions that a forward pass evaluated in a file."""
         return frozenset(where.line for where in self._ran.get(path, ()))
 
-    def touched(self, paths: Collection[str]) -> bool:
+    def evaluated_any(self, paths: Collection[str]) -> bool:
         """True if a run evaluated anything in the files."""
         return any(self._ran.get(path) or self._built.get(path) for path in paths)
 

@@ -1,1 +1,1 @@
-"""The operator catalogue: all that any part of qprep knows of torch's operations. It needs no torch."""
+"""The operator catalogue: everything that qprep knows about torch's operations. It needs no torch."""

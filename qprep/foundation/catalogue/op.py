@@ -1,4 +1,4 @@
-"""The shape of the operator catalogue: one `Op` is all that any part of qprep knows of a torch operation."""
+"""The shape of the operator catalogue: one `Op` is everything that qprep knows about a torch operation."""
 
 from __future__ import annotations
 

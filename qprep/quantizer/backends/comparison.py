@@ -194,6 +194,14 @@ def check_grids(model: nn.Module, run: Callable[[], Any], backend: str) -> None:
         run()
 
 
+def check_finite(slots: Iterable[TensorQuantizer]) -> None:
+    """QprepError, with its name, for the first active slot whose scale is NaN or infinite."""
+    for slot in slots:
+        if slot.is_active and not slot.spec.is_float and not bool(torch.isfinite(slot.grid.scale).all()):
+            where = slot.name or "the model"
+            raise QprepError(f"expected a finite scale at {where}, found NaN or infinity: its training diverged")
+
+
 def _check_scale(slot: TensorQuantizer) -> None:
     scale = slot.grid.scale
     if not bool(torch.isfinite(scale).all()) or bool((scale <= 0).any()):

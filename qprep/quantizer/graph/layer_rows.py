@@ -119,7 +119,7 @@ def rows_of(
 def _windows(given: Mapping[str, Any], dims: int) -> Tensor:
     """The inputs of each output of a convolution: (N, places …, channels, kernel …), a view of the padded input."""
     kernel = given["weight"].shape[2:]
-    stride, dilation = _each(given.get("stride", 1), dims), _each(given.get("dilation", 1), dims)
+    stride, dilation = per_dimension(given.get("stride", 1), dims), per_dimension(given.get("dilation", 1), dims)
     windows = given["input"].detach()
     windows = windows if windows.dim() == dims + 2 else windows.unsqueeze(0)
     windows = functional.pad(windows, _padding(given.get("padding", 0), kernel, dilation))
@@ -135,10 +135,11 @@ def _padding(padding: int | str | Sequence[int], kernel: Sequence[int], dilation
         sides = [(each // 2, each - each // 2) for each in whole]
     else:
         number = 0 if isinstance(padding, str) else padding
-        sides = [(each, each) for each in _each(number, len(kernel))]
+        sides = [(each, each) for each in per_dimension(number, len(kernel))]
     return [each for side in reversed(sides) for each in side]
 
 
-def _each(value: int | Sequence[int], dims: int) -> list[int]:
+def per_dimension(value: int | Sequence[int], dims: int) -> list[int]:
+    """Return one number for each dimension of a setting such as `kernel_size`."""
     values = [value] if isinstance(value, int) else list(value)
     return values * dims if len(values) == 1 else values

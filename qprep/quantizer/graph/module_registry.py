@@ -81,7 +81,7 @@ def register(layer: type[nn.Module]) -> Callable[[Replacement], Replacement]:
 
 
 def unregister(layer: type[nn.Module]) -> None:
-    """Forget what `register` was told; QprepError if that is nothing."""
+    """Undo `register` for a class; QprepError if it is not registered."""
     if _REGISTERED.pop(layer, None) is None:
         raise QprepError(f"expected a registered class of modules, found {layer!r}")
 

@@ -1,4 +1,4 @@
-"""Code that walks over the children of self would meet a new one: it goes past it, or is given those there were."""
+"""Loops over the children of self, which would include a new child: they skip it, or get the original children."""
 
 from __future__ import annotations
 
@@ -223,7 +223,7 @@ class MethodWalk:
                 self.asked |= asked_attributes(method)
 
     def _look_at_loop(self, node: ast.For, access: str, inner: InnerFunctions, method: ast.FunctionDef) -> None:
-        """A loop skips new children, or goes through the others alone; one that asks what they are stays."""
+        """A loop skips new children, or iterates over the others alone; one that tests what they are stays."""
         is_numbered = self._is_enumerate(node.iter)
         variable = child_variable(node, pairs=access in _PAIRS, numbered=is_numbered)
         if variable is not None and not (self.runs or self.is_container) and is_guarded(node, variable, inner):
@@ -263,7 +263,7 @@ class MethodWalk:
             yield node
 
     def _given(self, node: ast.AST) -> Iterator[ast.expr]:
-        """The expressions for all children that a node asks, goes through, or gives to a function of Python's own."""
+        """The expressions for all children that a node tests, iterates over, or passes to a builtin function."""
         places: list[ast.expr] = []
         if isinstance(node, ast.Call):
             func = node.func
@@ -321,7 +321,7 @@ class MethodWalk:
         return (part for part in parts if isinstance(part, ast.Attribute) and part.attr == "_modules")
 
     def _asks_all(self, loop: ast.For, inner: InnerFunctions) -> bool:
-        """True if a loop over all modules below self asks each what it is."""
+        """True if a loop over all modules below self tests the class of each."""
         func = loop.iter.func if isinstance(loop.iter, ast.Call) and not loop.iter.args else None
         if not isinstance(func, ast.Attribute) or func.attr not in _ALL or not self._is_self(func.value):
             return False

@@ -111,7 +111,7 @@ def _method(node: ast.FunctionDef) -> Method:
     lines = (node.lineno, node.end_lineno or node.lineno)
     is_computed = not PROPERTIES.isdisjoint(decorators)
     texts = [text for part in walk(node) for text in _set_by_name(part, owner)]
-    sets = frozenset(pattern for text in texts for pattern in _set_names(node, text))
+    sets = frozenset(pattern for text in texts for pattern in names_of(node, text))
     return Method(lines, frozenset(called), frozenset(named), is_computed, bool(positional_parameters(node)), sets)
 
 
@@ -130,8 +130,8 @@ def _is_none(values: list[ast.expr]) -> bool:
     return any(isinstance(value, ast.Constant) and value.value is None for value in values)
 
 
-def _set_names(method: ast.FunctionDef, node: ast.expr) -> list[str]:
-    """The pattern of such a name: itself if it is written out, anything if it is unknown before the run."""
+def names_of(method: ast.FunctionDef, node: ast.expr) -> list[str]:
+    """The patterns of a name: itself if it is written out, anything if it is unknown before the run."""
     if isinstance(node, ast.Constant):
         return [re.escape(str(node.value))]
     texts = _texts_gone_through(method, node.id) if isinstance(node, ast.Name) else []

@@ -18,7 +18,7 @@ _OTHERS = ("getmembers(", "vars(", ".__dict__", "dir(")
 
 @remembered
 def listed_files(context: RewriteContext) -> frozenset[str]:
-    """Modules that some given file goes through to find classes."""
+    """Modules that some given file searches for classes."""
     return frozenset(_listed_files(context))
 
 

@@ -22,7 +22,7 @@ _COUNTS = frozenset(("len", "list", "tuple", "enumerate", "zip", "sum", "next", 
 
 
 def walked_at_construction(context: RewriteContext, unit: Unit, *, counted: bool) -> ClassRef | None:
-    """The class whose constructor goes through the modules of self, or counts them, once `unit` made its own."""
+    """The class whose constructor iterates over the modules of self, or counts them, once `unit` made its own."""
     at_construction = run_by_init(context, unit)
     ref = ClassRef(unit.module, unit.name)
     for member in (ref, *sorted(context.project.subclasses(ref), key=repr)):

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from qprep.analysis.effects.write_records import UNKNOWN_ATTRIBUTE
+from qprep.analysis.effects.abstract_objects import Instance
+from qprep.analysis.effects.attribute_writes import located_writes
+from qprep.analysis.effects.write_records import UNKNOWN_ATTRIBUTE, WriteKind
 from qprep.analysis.places import Unit
 from qprep.analysis.values.abstract_values import NONE, ClassRef, External, Module, options
 from qprep.foundation.catalogue.module_attributes import NN_MODULE_ATTRIBUTES
@@ -26,6 +28,18 @@ def is_written(context: RewriteContext, unit: Unit, attribute: str) -> bool:
     return _may_be_given(context, family, attribute, ())
 
 
+def place_of_write(context: RewriteContext, unit: Unit, attribute: str) -> str:
+    """The module and line of a write that `is_written` tells of, in brackets; nothing for a file that is only read."""
+    family = context.family(unit)
+    for module in sorted(context.project.given):
+        index = context.project.index(module) if attribute in (context.project.text(module) or "") else None
+        for node, write in located_writes(index) if index is not None else ():
+            is_it = write.kind is WriteKind.ATTRIBUTE and write.name == attribute
+            if is_it and _may_be(context, family, write.receiver, attribute, (attribute,)):
+                return f" ({module}:{node.lineno})"
+    return ""
+
+
 def _may_be_given(
     context: RewriteContext, family: tuple[ClassRef, ...], attribute: str, asked: tuple[str, ...]
 ) -> bool:
@@ -36,6 +50,8 @@ def _may_be_given(
 def _may_be(
     context: RewriteContext, family: tuple[ClassRef, ...], receiver: Receiver, attribute: str, asked: tuple[str, ...]
 ) -> bool:
+    if receiver.is_below:
+        return _may_be_below(context, family, receiver)
     if receiver.classes:
         return any(_is_of(context, family, name, attribute) for name in receiver.classes)
     if not all(_may_have(context, family, name, asked) for name in receiver.has):
@@ -58,6 +74,22 @@ def _is_of(context: RewriteContext, family: tuple[ClassRef, ...], name: str, att
             if inside or option in externals or option.name.startswith(_ANYTHING):
                 return True
     return False
+
+
+def _may_be_below(context: RewriteContext, family: tuple[ClassRef, ...], receiver: Receiver) -> bool:
+    """True if an object of a family may be a part, at any depth, of an object of the class that a write names."""
+    holders: list[Kind] = [option for name in receiver.classes for option in options(context.project.resolve(name))]
+    if receiver.slot:
+        holders.append(ClassRef(*receiver.slot[:2]))
+    return not holders or any(_may_contain(context, family, holder) for holder in holders)
+
+
+def _may_contain(context: RewriteContext, family: tuple[ClassRef, ...], holder: Kind) -> bool:
+    if not isinstance(holder, ClassRef) or holder.module not in context.project.given:
+        return True
+    if not context.analysis.is_module(holder) or not _is_plain(context, holder, ""):
+        return True
+    return context.effects.contains_object(Instance(holder), family)
 
 
 def _is_plain(context: RewriteContext, ref: ClassRef, attribute: str) -> bool:

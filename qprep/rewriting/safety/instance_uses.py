@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 
 from qprep.analysis.effects.abstract_objects import Anything, Held, Instance
 from qprep.analysis.places import Place
-from qprep.analysis.symbols.ast_utils import last_name
+from qprep.analysis.symbols.ast_utils import last_name, positional_parameters
 from qprep.analysis.symbols.definition_names import plain_name
-from qprep.analysis.values.abstract_values import ClassRef, modules_of, tensor_of
+from qprep.analysis.values.abstract_values import ClassRef, modules_of
 from qprep.rewriting.fix_session import remembered
 from qprep.rewriting.rewrite_result import Doubt
+from qprep.rewriting.safety.observability import registered_tensors
 
 if TYPE_CHECKING:
     from qprep.analysis.effects.abstract_objects import References
@@ -30,6 +31,7 @@ _STATE_METHODS = frozenset(
      "load_state_dict", "named_parameters", "parameters", "_named_members"]
 )  # fmt: skip
 _CACHES = frozenset(("lru_cache", "cache", "cached_property"))
+_LOOKUPS = frozenset(("getattr", "hasattr", "isinstance", "type", "callable"))
 _HARMLESS_CALLS = frozenset(("print", "len", "range", "zip", "enumerate", "reversed", "list", "tuple", "super"))
 
 
@@ -104,20 +106,38 @@ def _kept_beside(context: RewriteContext, cls: ClassRef, name: str, method: ast.
     yield from assigned_in_runs(context, cls, name, method)
 
 
+def identity_uses(context: RewriteContext, cls: ClassRef, name: str, method: ast.FunctionDef) -> Iterator[Doubt]:
+    """Uses of `self` as a value while the model runs: `self in seen`, `cache[self]`, `id(self)`."""
+    arguments = positional_parameters(method)
+    if not arguments or (cls.module, f"{cls.name}.{name}") not in context.analysis.ran:
+        return
+    owner = arguments[0].arg
+    parents = {child: node for node in ast.walk(method) for child in ast.iter_child_nodes(node)}
+    for node in ast.walk(method):
+        if isinstance(node, ast.Name) and node.id == owner and isinstance(node.ctx, ast.Load):
+            parent = parents.get(node)
+            if not (isinstance(parent, ast.Attribute | ast.Return) or _is_harmless(parent) or _is_lookup(parent)):
+                yield Doubt(f"`{cls.name}.{name}` uses `{owner}` as a value", Place.of(cls.module, node))
+
+
+def _is_lookup(parent: ast.AST | None) -> bool:
+    """`getattr(self, name)`, `isinstance(self, Block)`: what a copy answers as the original does."""
+    return isinstance(parent, ast.Call) and isinstance(parent.func, ast.Name) and parent.func.id in _LOOKUPS
+
+
 def assigned_in_runs(context: RewriteContext, cls: ClassRef, name: str, method: ast.FunctionDef) -> Iterator[Doubt]:
     """Attributes of `self` that get another value while the model runs: two instances have one each."""
     arguments = [*method.args.posonlyargs, *method.args.args]
     if name == "__init__" or not arguments or (cls.module, f"{cls.name}.{name}") not in context.analysis.ran:
         return
-    table = context.analysis.attributes_of(cls).names
+    registered = registered_tensors(context, cls)
     points_to = context.effects.points_to
     for node in ast.walk(method):
         match node:
             case ast.Attribute(value=ast.Name(id=owner), attr=attribute, ctx=ast.Store()) if owner == arguments[0].arg:
-                is_shared = attribute in table and tensor_of(table[attribute].kind) is not None
                 reads = points_to.names.loads(points_to, attribute)
-                if is_shared or not any(isinstance(read, ast.Attribute) for read, _ in reads):
-                    continue  # a buffer is shared; what nobody reads does not matter
+                if attribute in registered or not any(isinstance(read, ast.Attribute) for read, _ in reads):
+                    continue  # what nobody reads does not matter
                 yield Doubt(f"`{cls.name}.{name}` sets `{ast.unparse(node)}`", Place.of(cls.module, node))
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from qprep.analysis.effects.class_replacement import is_replaced, replaced
 from qprep.analysis.effects.write_records import ClassPattern, SelectedBy, value_mutation
-from qprep.analysis.symbols.ast_utils import is_attribute_of, positional_parameters
+from qprep.analysis.symbols.ast_utils import is_attribute_of, last_name, positional_parameters
 from qprep.analysis.symbols.definition_names import DefinitionName
 from qprep.analysis.symbols.parameter_names import LOOKING, PARAMETER_NAMES
 from qprep.analysis.values.abstract_values import ClassRef
@@ -18,9 +18,10 @@ from qprep.rewriting.fix_session import remembered
 from qprep.rewriting.loop_bounds import is_certain
 from qprep.rewriting.owners import made_early
 from qprep.rewriting.safety import child_loops, nested_paths
+from qprep.rewriting.safety.class_body import names_of
 from qprep.rewriting.safety.construction_order import met_at_construction, walked_at_construction
 from qprep.rewriting.safety.constructor_calls import run_by_init
-from qprep.rewriting.safety.external_writes import is_written
+from qprep.rewriting.safety.external_writes import is_written, place_of_write
 from qprep.rewriting.safety.observability import holds_no_state, made_of
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ _SETTING = frozenset(("setattr", "delattr"))
 _LISTING = frozenset(
     ("append", "insert", "extend", "appendleft", "add_module", "register_module")
 )  # what a list does to its items, effects tell
+_READERS = frozenset(("__getattr__", "__getattribute__", "get_submodule"))
 _HARMLESS = LOOKING | _LISTING | {"another", "unshared", "wrap"}
 
 
@@ -89,9 +91,7 @@ def made_at_end(scope: Scope, call: ModuleCall, where: Reached, creations: list[
     runs_first = where.is_itself and all(is_layer(scope.context, name) for name in call.classes)
     found = [c for c in _changes(scope.context, scope.unit, attribute, places) if c.is_other or not runs_first]
     if is_written(scope.context, scope.unit, attribute):
-        return Rejection(
-            f"`{attribute}` is set or changed outside the class, perhaps on this instance", RejectionCode.MUTATION
-        )
+        return _written_outside(scope.context, scope.unit, attribute)
     for owner, name in nested_paths.owners(scope.context, scope.unit, where.path):
         made = nested_paths.made(scope.context, owner, name)
         rejection = changed_attribute(scope.context, owner, name, made, is_built=True)
@@ -145,7 +145,7 @@ def _changed_with_others(scope: Scope, call: ModuleCall, attribute: str, places:
     met = next((each.name for each in read if any(_is_selected(scope.context, each, cls) for cls in inside)), None)
     if met is not None:
         return Rejection(
-            f"a loop reads `{met}`, of each child, and `{attribute}` has it: a second instance would be included",
+            f"a loop reads `{met}` of each child, which `{attribute}` has: it would include a second instance",
             RejectionCode.MUTATION,
         )
     return None
@@ -213,8 +213,13 @@ def changed_attribute(
     is_set = value_mutation(attribute) in context.writes if may_be_other else is_written(context, unit, attribute)
     if not is_set:
         return None
+    return _written_outside(context, unit, attribute)
+
+
+def _written_outside(context: RewriteContext, unit: Unit, attribute: str) -> Rejection:
+    place = place_of_write(context, unit, attribute)
     return Rejection(
-        f"`{attribute}` is set or changed outside the class, perhaps on this instance", RejectionCode.MUTATION
+        f"`{attribute}` is set or changed outside the class{place}, perhaps on this instance", RejectionCode.MUTATION
     )
 
 
@@ -291,6 +296,7 @@ class _MethodNames:
         known: Collection[tuple[int, int]] = (),
         names: Collection[str] = (),
     ) -> None:
+        self.method = method
         self.owner = positional_parameters(method)[0].arg if positional_parameters(method) else None
         self.attribute = attribute
         self.aliases = set(names)
@@ -329,7 +335,26 @@ class _MethodNames:
     def _is_it(self, node: ast.AST) -> bool:
         if isinstance(node, ast.Name):
             return node.id in self.aliases
+        if isinstance(node, ast.Call):
+            return self._is_fetched(node)
         return is_attribute_of(node, self.owner) and node.attr == self.attribute
+
+    def _is_fetched(self, node: ast.Call) -> bool:
+        """True if a call may read the attribute by a text: `getattr(self, name)`, `self.__getattr__("act")`."""
+        owner: str | None
+        match node:
+            case ast.Call(func=ast.Name(id="getattr"), args=[ast.Name(id=owner), name, *_]):
+                pass
+            case ast.Call(func=ast.Attribute(attr=method), args=[ast.Name(id=owner), name]) if method in _READERS:
+                pass
+            case ast.Call(func=ast.Attribute(value=holder, attr=method), args=[name]) if method in _READERS:
+                is_super = isinstance(holder, ast.Call) and last_name(holder.func) == "super"
+                owner = self.owner if is_super else holder.id if isinstance(holder, ast.Name) else ""
+            case _:
+                return False
+        if not owner or owner != self.owner or self.attribute is None:
+            return False
+        return any(re.fullmatch(pattern, self.attribute) for pattern in names_of(self.method, name))
 
     def _leads_to_it(self, node: ast.AST) -> bool:
         """True if an expression is the module or something in it: `self.body[0].act`."""

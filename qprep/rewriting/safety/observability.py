@@ -1,4 +1,4 @@
-"""Instances with parameters in two places: whether a second instance there would be told from one shared."""
+"""Code that could distinguish a second instance of a module with parameters from a shared one."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import ast
 import re
 from typing import TYPE_CHECKING
 
-from qprep.analysis.symbols.ast_utils import is_attribute_of, positional_parameters
+from qprep.analysis.symbols.ast_utils import is_attribute_of, last_name, positional_parameters
 from qprep.analysis.values.abstract_values import (
     ClassRef,
     External,
@@ -18,9 +18,9 @@ from qprep.analysis.values.abstract_values import (
     Word,
     modules_inside,
     options,
-    tensor_of,
 )
 from qprep.foundation.findings import Rejection, RejectionCode
+from qprep.rewriting.fix_session import remembered
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from qprep.rewriting.fix_session import RewriteContext
 
 # What visits modules one by one, and would meet a second instance. `self.apply` is taken care of at run time.
+_REGISTERED = frozenset(("Parameter", "Buffer", "UninitializedParameter", "UninitializedBuffer"))
+_SETTERS = frozenset(("setattr", "__setattr__"))
 _WALK = re.compile(r"\.(?:modules|named_modules|children|named_children)\(|\._modules\b|\bnamed_apply\(")
 
 
@@ -99,12 +101,40 @@ def memory(context: RewriteContext, classes: Iterable[str]) -> Rejection | None:
     """The reason why instances of classes, parts included, must stay one: a call leaves state for the next one."""
     for name in _with_parts(context, classes):
         for ref in context.project.classes_named(name):
-            table = context.analysis.attributes_of(ref)
-            for attribute in sorted(_remembered(context, ref)):
-                if attribute not in table.names or tensor_of(table.names[attribute].kind) is None:  # tensors are shared
-                    reason = f"`{ref.name}` keeps `{attribute}` from one call to the next"
-                    return Rejection(reason, RejectionCode.MUTATION)
+            kept = _remembered(context, ref) - registered_tensors(context, ref)
+            if kept:
+                reason = f"`{ref.name}` keeps `{min(kept)}` from one call to the next"
+                return Rejection(reason, RejectionCode.MUTATION)
     return None
+
+
+@remembered
+def registered_tensors(context: RewriteContext, cls: ClassRef) -> frozenset[str]:
+    """Parameters and buffers that a class registers: both instances read and write the same ones.
+
+    Any other tensor is an attribute of each instance.
+    """
+    found: set[str] = set()
+    for base in context.project.mro(cls):
+        entry = context.project.class_node(base) if isinstance(base, ClassRef) else None
+        for method in entry.methods.values() if entry is not None else ():
+            arguments = positional_parameters(method)
+            owner = arguments[0].arg if arguments else None
+            found.update(name for node in ast.walk(method) for name in _registered_by(node, owner))
+    return frozenset(found)
+
+
+def _registered_by(node: ast.AST, owner: str | None) -> Iterator[str]:
+    """`scale` in `self.register_buffer("scale", …)` and in `self.scale = nn.Parameter(…)`."""
+    match node:
+        case ast.Call(func=ast.Attribute(attr="register_buffer" | "register_parameter")):
+            named = [*node.args[:1], *(keyword.value for keyword in node.keywords if keyword.arg == "name")]
+            yield from (each.value for each in named if isinstance(each, ast.Constant) and isinstance(each.value, str))
+        case ast.Assign(targets=targets, value=ast.Call(func=func)) if last_name(func) in _REGISTERED:
+            yield from (target.attr for target in targets if is_attribute_of(target, owner))
+        case ast.AnnAssign(target=ast.Attribute(attr=name) as target, value=ast.Call(func=func)):
+            if last_name(func) in _REGISTERED and is_attribute_of(target, owner):
+                yield name
 
 
 def made_of(context: RewriteContext, name: str) -> frozenset[str]:
@@ -156,6 +186,20 @@ def _remembered(context: RewriteContext, cls: ClassRef) -> set[str]:
             for node in ast.walk(method):
                 if is_attribute_of(node, owner):
                     (read if isinstance(node.ctx, ast.Load) else written).add(node.attr)
+                elif isinstance(node, ast.Call) and (name := _named_by_text(node, owner)) is not None:
+                    (written if last_name(node.func) in _SETTERS else read).add(name)
                 if isinstance(node, ast.AugAssign) and isinstance(node.target, ast.Attribute):
                     read.add(node.target.attr)
     return written & read
+
+
+def _named_by_text(call: ast.Call, owner: str) -> str | None:
+    """`state` in `setattr(self, "state", …)`, `self.__setattr__("state", …)` and `getattr(self, "state", None)`."""
+    match call:
+        case ast.Call(func=ast.Attribute(value=ast.Name(id=name), attr=method), args=[ast.Constant(value=text), _]):
+            is_own = name == owner and method in _SETTERS
+        case ast.Call(func=func, args=[ast.Name(id=name), ast.Constant(value=text), *_]):
+            is_own = name == owner and last_name(func) in (*_SETTERS, "getattr", "hasattr")
+        case _:
+            return None
+    return text if is_own and isinstance(text, str) else None

@@ -13,6 +13,7 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 from qprep.analysis.effects.attribute_names import ANY_NAME, ANY_THAT_IS_THERE
+from qprep.analysis.effects.class_facts import COPIED, is_foreign
 from qprep.analysis.effects.effect_kinds import EffectKind
 from qprep.analysis.effects.own_operations import method_names
 from qprep.analysis.facts import Compound, HeldFunction, ModuleCall, OpSite, Sharing
@@ -24,7 +25,7 @@ from qprep.foundation.catalogue.call_signature import parse_constructor
 from qprep.foundation.catalogue.module_attributes import NN_MODULE_ATTRIBUTES
 from qprep.rewriting import imports, owners
 from qprep.rewriting.rewrite_result import OWNER, Doubt
-from qprep.rewriting.safety import child_loops, instance_uses, nested_paths
+from qprep.rewriting.safety import child_loops, instance_uses, nested_paths, padded_positions
 from qprep.rewriting.safety.mutation import is_layer
 from qprep.rewriting.safety.observability import holds_no_state, made_of
 
@@ -153,7 +154,10 @@ def _classes_of(scope: Scope, declaration: Declaration) -> Iterator[ModuleClass]
         name = last_name(call.func)
         if name in _COPIES:
             yield f"{_RUNTIME}Tied"
-            yield from _held_classes(scope, call.args[0] if call.args else None)
+            settings = {keyword.arg for keyword in call.keywords}
+            is_plain = "plain" in settings and "whole" not in settings
+            for cls in _held_classes(scope, call.args[0] if call.args else None):
+                yield f"{COPIED}{cls}" if is_plain and is_foreign(cls) else cls
         elif scope.context.analysis.catalogue.nn_module(name) is not None and not _is_runtime(call.func):
             yield f"torch.nn.{name}"
         elif name[:1].isupper():
@@ -214,6 +218,7 @@ def _of_compound(scope: Scope, table: EffectTable, site: object) -> Iterator[Dou
         for effect in table.children.on_parts(family, site.classes, part):
             if effect.kind in kinds:
                 yield _doubt(effect, "the parts of the module")
+    yield from padded_positions.doubts(scope.context, site.classes)
 
 
 def _family_around(scope: Scope) -> Collection[ClassRef]:
@@ -280,7 +285,9 @@ def _of_plain_copies(scope: Scope, name: str) -> Iterator[Doubt]:
         for ref in scope.context.project.classes_named(inside):
             entry = scope.context.project.class_node(ref)
             for method_name, method in entry.methods.items() if entry is not None else ():
-                yield from instance_uses.assigned_in_runs(scope.context, ref, plain_name(method_name), method)
+                plain = plain_name(method_name)
+                yield from instance_uses.assigned_in_runs(scope.context, ref, plain, method)
+                yield from instance_uses.identity_uses(scope.context, ref, plain, method)
 
 
 def _of_copies(scope: Scope, classes: Collection[str]) -> Iterator[Doubt]:

@@ -6,6 +6,7 @@ import ast
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from qprep.foundation.catalogue.op import Channels
 from qprep.foundation.findings import Rejection, RejectionCode
 from qprep.rewriting.callees import is_builtin, names_operation
 from qprep.rewriting.composed_edits import Piece, opening
@@ -70,7 +71,7 @@ def invocation(scope: Scope, site: OpSite) -> Pieces | Rejection:
     if (reason := _rejection_of(op, spelling, arguments, target)) is not None:
         return reason
     edits += _spread(scope.code, op, arguments)
-    made = _written_into(scope, node, target.constructor)
+    made = _written_into(scope, op, node, target.constructor)
     name = made if isinstance(made, Rejection) else declare(scope, op, made, many=site.count > 1)
     if isinstance(name, Rejection):
         return name
@@ -85,13 +86,15 @@ def _target(scope: Scope, site: OpSite, node: ast.Call, arguments: list[Argument
     return nn_target(scope, site, arguments) or runtime_target(scope, site, arguments)
 
 
-def _written_into(scope: Scope, node: ast.Call, constructor: str) -> str | Rejection:
+def _written_into(scope: Scope, op: Op, node: ast.Call, constructor: str) -> str | Rejection:
     """The constructor, in one that takes `out=` where the call has that."""
     out = next((keyword.value for keyword in node.keywords if keyword.arg == "out"), None)
     if out is None:
         return constructor
     if isinstance(out, ast.Tuple | ast.List):
         return Rejection("`out=` writes into several tensors", RejectionCode.CALL_FORM)
+    if op.quantizer == "float" or op.channels in (Channels.FOLD, Channels.ALONG):
+        return Rejection("the operation computes in the dtype of `out=`", RejectionCode.CALL_FORM)
     return f"{scope.runtime('Into')}({constructor})"
 
 

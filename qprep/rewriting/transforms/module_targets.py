@@ -12,6 +12,7 @@ from qprep.foundation.catalogue.call_signature import ArgumentKind, parse_constr
 from qprep.foundation.findings import Rejection, RejectionCode
 from qprep.rewriting.module_call import construct, missing, taken_names
 from qprep.rewriting.safety import train_mode
+from qprep.rewriting.transforms.constructor_limits import takes_as_given
 
 if TYPE_CHECKING:
     from qprep.analysis.facts import OpSite
@@ -102,6 +103,8 @@ def nn_target(scope: Scope, site: OpSite, arguments: list[Argument]) -> ModuleTa
     if defaults is None:
         return None
     shown = {name: argument.literal or "" for name, argument in settings.items()} | defaults
+    if not takes_as_given(constructor.name, shown, {p.name: p.default for p in spelling.parameters}):
+        return None
     if spelling.is_inplace:
         shown["inplace"] = "True"
     text = ", ".join(f"{name}={shown[name]}" for name in constructor.parameters if name in shown)

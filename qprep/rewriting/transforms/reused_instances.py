@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
+from qprep.analysis.effects.class_facts import is_foreign
 from qprep.analysis.effects.class_replacement import is_changed
 from qprep.analysis.facts import MANY
 from qprep.analysis.places import Place
@@ -32,6 +33,8 @@ from qprep.rewriting.safety.mutation import made_at_end
 from qprep.rewriting.transforms.module_targets import is_literal
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from qprep.analysis.facts import HeldFunction, ModuleCall
     from qprep.analysis.interpreter.attribute_table import Creation
     from qprep.analysis.places import Unit
@@ -162,7 +165,7 @@ def creations_of(context: RewriteContext, unit: Unit, attribute: str) -> list[Cr
         entry = context.analysis.attributes_of(member).names.get(attribute)
         found.update(entry.creations if entry is not None else {})
     if not found:
-        return Rejection(f"where `{attribute}` is created is unknown", RejectionCode.RUN_ONLY)
+        return Rejection(f"the place that creates `{attribute}` is unknown", RejectionCode.RUN_ONLY)
     for creation in found.values():
         code = context.code(creation.place.module)
         node = code.node(creation.place) if code is not None else None
@@ -220,9 +223,18 @@ def _copy(scope: Scope, creation: Creation, found: Reached, alike: list[Creation
             return f"{scope.nn('ModuleDict')}({pairs})"
         return f"{scope.nn('ModuleList')}({each} for each in {owner}.{found.attribute})"
     held = _reading(f"{owner}.{found.attribute}", found)
-    copied = text if text is not None else f"{scope.runtime('another', index)}({held})"
+    plain = ", plain=True" if not found.under and _may_be_foreign(scope.context, creation.unit, found) else ""
+    copied = text if text is not None else f"{scope.runtime('another', index)}({held}{plain})"
     wrap = "" if text is not None else ".wrap"
     return f"{scope.runtime('PerCall', index)}{wrap}({copied}, owner={owner})" if many else copied
+
+
+def _may_be_foreign(context: RewriteContext, unit: Unit, found: Reached) -> bool:
+    """True if an attribute may hold a module of another package, whose class is unknown before the code runs."""
+    tables = [context.analysis.attributes_of(member).names for member in context.family(unit)]
+    kinds = [table[found.attribute].kind for table in tables if found.attribute in table]
+    names = {context.analysis.class_name(module) for kind in kinds for module in modules_of(kind)}
+    return any(is_foreign(name) and not context.project.classes_named(name) for name in names)
 
 
 def owner_name(context: RewriteContext, creation: Creation) -> str:
@@ -237,6 +249,8 @@ def owner_name(context: RewriteContext, creation: Creation) -> str:
 
 def hold_module(scope: Scope, held: HeldFunction) -> Pieces | Rejection:
     """`self.act = F.gelu` → `self.act = nn.GELU()`; other functions are held by a module that calls them."""
+    if (rejection := _as_item(scope.context, scope.unit)) is not None:
+        return rejection
     if (rejection := _used_as_value(scope.context, scope.unit, held.attribute)) is not None:
         return rejection
     if _may_be_ones_own(scope.context, scope.unit, held):
@@ -262,6 +276,15 @@ def hold_module(scope: Scope, held: HeldFunction) -> Pieces | Rejection:
     return (Piece(start, end, f"{scope.runtime('Function')}.wrap({scope.code.text[start:end]})"),)
 
 
+def _as_item(context: RewriteContext, unit: Unit) -> Rejection | None:
+    """A rejection where the module would become an item of its holder: `len(self)` and `for m in self` count it."""
+    container = next((member for member in context.family(unit) if context.analysis.is_container(member)), None)
+    if container is None:
+        return None
+    reason = f"`{container.name}` is a container: the module would become one of its items"
+    return Rejection(reason, RejectionCode.CLASS_SHAPE)
+
+
 def _other_value(scope: Scope, held: HeldFunction) -> Place | None:
     """The place at which a method gives the attribute a value that may not be a module, or may become one.
 
@@ -274,14 +297,13 @@ def _other_value(scope: Scope, held: HeldFunction) -> Place | None:
         table = context.analysis.attributes_of(member).names
         known = table[attribute].creations if attribute in table else {}
         for method in (*entry.methods.values(), *entry.setters.values()) if entry is not None else ():
-            for node in ast.walk(method):
-                value = _given_value(node, method, attribute)
-                if value is None or (isinstance(value, ast.Constant) and value.value is None):
+            for target, value in _given_values(method, attribute):
+                if isinstance(value, ast.Constant) and value.value is None:
                     continue
-                if method.name == "__init__" and is_exclusive(method, value, scope.node):
+                if method.name == "__init__" and is_exclusive(method, value or target, scope.node):
                     continue
-                place = Place.of(member.module, value)
-                if not _is_or_becomes_module(context, place, known.get(place)):
+                place = Place.of(member.module, value or target)
+                if value is None or not _is_or_becomes_module(context, place, known.get(place)):
                     return place
     return None
 
@@ -293,15 +315,33 @@ def _is_or_becomes_module(context: RewriteContext, place: Place, creation: Creat
     return place in context.facts.held or all(isinstance(option, Module) for option in options(creation.kind))
 
 
-def _given_value(node: ast.AST, method: ast.FunctionDef, attribute: str) -> ast.expr | None:
-    """`value` in `self.attribute = value`."""
-    arguments = [*method.args.posonlyargs, *method.args.args]
-    targets = node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
-    for target in targets:
-        match target:
-            case ast.Attribute(value=ast.Name(id=owner), attr=name) if name == attribute and arguments:
-                return getattr(node, "value", None) if owner == arguments[0].arg else None
-    return None
+def _given_values(method: ast.FunctionDef, attribute: str) -> Iterator[tuple[ast.expr, ast.expr | None]]:
+    """The targets `self.attribute` in a method, each with its new value if an expression gives it."""
+    arguments = positional_parameters(method)
+    owner = arguments[0].arg if arguments else None
+    known: dict[ast.expr, ast.expr] = {}
+    for node in ast.walk(method):
+        if isinstance(node, ast.Assign):
+            known |= dict(pair for target in node.targets for pair in _pairs(target, node.value))
+        elif isinstance(node, ast.AnnAssign):
+            if node.value is None:
+                known[node.target] = ast.Constant(None)  # no assignment at all
+            else:
+                known[node.target] = node.value
+    for node in ast.walk(method):
+        is_set = isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store)
+        if is_set and is_attribute_of(node, owner) and node.attr == attribute:
+            yield node, known.get(node)
+
+
+def _pairs(target: ast.expr, value: ast.expr) -> Iterator[tuple[ast.expr, ast.expr]]:
+    """`a` and `x`, `b` and `y` of `a, b = x, y`."""
+    if not isinstance(target, ast.Tuple | ast.List):
+        yield target, value
+    elif isinstance(value, ast.Tuple | ast.List) and len(target.elts) == len(value.elts):
+        parts = (*target.elts, *value.elts)
+        if not any(isinstance(part, ast.Starred) for part in parts):
+            yield from (pair for one, other in zip(target.elts, value.elts, strict=True) for pair in _pairs(one, other))
 
 
 def _may_be_ones_own(context: RewriteContext, unit: Unit, held: HeldFunction) -> bool:
@@ -334,13 +374,19 @@ def _called_with_one(context: RewriteContext, unit: Unit, attribute: str) -> boo
     return True
 
 
+def _passed(node: ast.Call) -> list[ast.expr]:
+    """The arguments of a call that may be functions. The second argument of `getattr(F, cfg.act)` is a name."""
+    is_lookup = isinstance(node.func, ast.Name) and node.func.id in ("getattr", "hasattr") and len(node.args) > 1
+    return [arg for position, arg in enumerate(node.args) if position != 1 or not is_lookup]
+
+
 def _used_as_value(context: RewriteContext, unit: Unit, attribute: str) -> Rejection | None:
     """A rejection where code compares the function or passes it on: it would see a module instead."""
     for member in context.family(unit):
         entry = context.project.class_node(member)
         for node in ast.walk(entry.node) if entry is not None else ():
             if isinstance(node, ast.Compare | ast.Call):
-                parts = [node.left, *node.comparators] if isinstance(node, ast.Compare) else node.args
+                parts = [node.left, *node.comparators] if isinstance(node, ast.Compare) else _passed(node)
                 if any(isinstance(part, ast.Attribute) and part.attr == attribute for part in parts):
                     reason = f"`{attribute}` is used as a value in `{member.name}`"
                     return Rejection(reason, RejectionCode.CONSTRUCTION)

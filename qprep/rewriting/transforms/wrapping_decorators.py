@@ -105,7 +105,7 @@ def _takes_tensors(project: Project, index: FileIndex, loop: ast.comprehension) 
 
 
 def _read_whole(node: ast.expr) -> Iterator[ast.AST]:
-    """The variables that a loop goes through: `args`, `kwargs.values()`, `(*args, *kwargs.values())`."""
+    """The variables that a loop iterates over: `args`, `kwargs.values()`, `(*args, *kwargs.values())`."""
     match node:
         case ast.Name():
             yield node

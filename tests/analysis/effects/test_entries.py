@@ -19,6 +19,7 @@ def other(layer):
 
 """
 SAME = "def same(x): return x\n"
+MARK = "def mark(name):\n    def inner(item): return item\n    return inner\n"
 PICK = "def pick(x, default):\n    y = x or default\n    return y\n"
 
 # By name: code that does not call `use` with a module, and the change of it that does.
@@ -46,6 +47,33 @@ PAIRS = {
     "kept by an inner function": (
         "def same(x):\n    def inner(): return x\n    return inner\nsame(use)()(1)\nsame(other)\n",
         ("same(other)", "same(other)()(Net())"),
+    ),
+    "by a decorator of two functions": (
+        SAME + "@same\ndef first(layer): use(layer)\n@same\ndef second(layer): return layer\nfirst(1)\nsecond(Net())\n",
+        ("second(Net())", "first(Net())"),
+    ),
+    "by a decorator of a class and a function": (
+        MARK + '@mark("a")\nclass First:\n    def __init__(self, layer): use(layer)\n'
+        '@mark("b")\ndef second(layer): return layer\nFirst(1)\nsecond(Net())\n',
+        ("second(Net())", "First(Net())"),
+    ),
+    "kept by a decorator": (
+        (
+            "kept = []\ndef same(f):\n    kept.append(f)\n    return f\n"
+            "@same\ndef first(layer): use(layer)\n@same\ndef second(layer): return layer\nfirst(1)\nsecond(Net())\n"
+        ),
+        ("first(1)", "kept[0](Net())"),
+    ),
+    "bound by a decorator": (
+        (
+            "def bound(f): return partial(f)\n@bound\ndef first(layer): use(layer)\n"
+            "@bound\ndef second(layer): return layer\nfirst(1)\nsecond(Net())\n"
+        ),
+        ("second(Net())", "first(Net())"),
+    ),
+    "called by name as well": (
+        SAME + "@same\ndef first(layer): use(layer)\nmade = same(other)\nmade(Net())\n",
+        ("same(other)", "same(first)"),
     ),
     "given to itself": (
         "def same(x, n=2):\n    if n: return same(x, n - 1)\n    return x\nsame(use)(1)\nprint(Net())\n",

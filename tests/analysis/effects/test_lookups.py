@@ -190,6 +190,7 @@ def test_an_item_of_a_tensor_is_no_part_of_a_container(tmp_path: Path) -> None:
 def test_hashes_are_the_same_in_every_process() -> None:
     code = (
         "from qprep.analysis.effects.abstract_objects import *\n"
+        "from qprep.analysis.effects.object_tests import AnyOf, ClassTest, NameTest\n"
         "from qprep.analysis.places import Place\n"
         "from qprep.analysis.values.abstract_values import ClassRef\n"
         "net = Instance(ClassRef('m', 'Net'), Place('m', 1, 2, 3, 4))\n"

@@ -45,6 +45,7 @@ _CALLABLE = "class Warn:\n    def __call__(self, text):\n        LINES.append(te
 _OWN = "class Own(Net):\n    def __repr__(self):\n"
 _SAY = "def say(text, end='.'):\n    message = text + end\n    print(message)\n\n\n"
 _DEEP = "def show(text):\n    say(f'{text}', end='')\n\n\n"
+_PARSER = "import argparse\nimport other\n\nparser = argparse.ArgumentParser('a')\n"
 _DESCRIBE = "def describe(model):\n    return f'a model: {model}'\n\n\n"
 _REPR = "def show(model):\n    parts = []\n    for name in ('act', 'drop'):\n"
 _REPR += "        parts.append(f'{name}={getattr(model, name)}')\n    return ', '.join(parts)\n\n\n"
@@ -142,6 +143,11 @@ USED = {
     "        super().__init__('a')\n        self.info = sink\n\n\nLog(LINES.append).info(str(net))",
     "own-log-set-by-name": "setattr(logger, 'info', LINES.append)\nlogger.info(str(net))",
     "own-log-set-on-a-result-of-a-package": "logger.info = LINES.append\nlogger.info(str(net))",
+    "own-log-set-on-a-parser": _PARSER + "parser.info = LINES.append\nparser.info(str(net))",
+    "own-log-set-on-a-parser-by-name": _PARSER + "setattr(parser, 'info', LINES.append)\nparser.info(str(net))",
+    "own-log-in-the-settings": _PARSER + "log = argparse.Namespace(info=LINES.append)\nlog.info(str(net))",
+    "own-log-of-a-parser-of-a-package": _PARSER
+    + "parser.info = LINES.append\nlog = other.make_log(parser)\nlog.info(str(net))",
     "returned": _DESCRIBE + "len(describe(net))",
     "returned-in-one-place": _DESCRIBE + "print(describe(net))\nlen(describe(net))",
     "to-a-file": "print(net, file=open('net.txt', 'w'))",
@@ -151,6 +157,9 @@ USED = {
     "names-by-the-class": "sorted(object.__dir__(net))",
 }
 SHOWN = {
+    "by-a-logger-that-a-package-makes-of-a-parser": _PARSER + "log = other.make_log(parser)\nlog.info(str(net))",
+    "by-a-logger-of-settings": _PARSER
+    + "log = other.make_log(other.settings(parser, 'a'), rank=0)\nlog.info(str(net))",
     "list-of-texts-printed": "def f(x):\n    texts = []\n    texts.append(str(x))\n    print(', '.join(texts))\n\n"
     "f(net)",
     "own-text-by-a-function-printed": _SHOWING + "print(Shown())",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from torch import Tensor, nn
 
 from qprep.compression.structure import ThinningError, choose, groups, scores, thin
 from qprep.compression.structure.running import difference
+from qprep.quantizer.graph.tensor_leaves import tensors_in
 from tests.compression.structure.models import randomize
 
 MODELS = {
@@ -77,3 +79,29 @@ def test_the_gate_refuses_the_masks_of_distiller(models: Any) -> None:
     assert all(torch.equal(each, before[name]) for name, each in model.state_dict().items())
     assert all(torch.equal(optimizer.state[each]["momentum_buffer"], value) for each, value in momenta.items())
     assert all(torch.equal(masks[each], value) for each, value in kept.items())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["googlenet", "inception_v3"])
+def test_heads_of_the_training_are_thinned_with_the_model(models: Any, name: str) -> None:
+    torch.manual_seed(0)
+    model: nn.Module = getattr(models, name)(weights=None, aux_logits=True, init_weights=False)
+    for module in model.modules():
+        with torch.no_grad():
+            randomize(module)
+        if isinstance(module, nn.Dropout):
+            module.p = 0.0
+    model.eval()
+    images = torch.randn(2, 3, MODELS[name], MODELS[name])
+    found = groups(model, images)
+    removal = choose(scores(found), 0.5)
+    with torch.no_grad():
+        for parameter, mask in found.masks(removal).items():
+            model.get_parameter(parameter).mul_(mask)
+        masked = copy.deepcopy(model)
+        thin(model, (images,), found=found)
+        for mode in (False, True):
+            before, after = (list(tensors_in(each.train(mode)(images))) for each in (masked, model))
+            assert len(before) > int(mode)
+            assert difference(before, after) <= 1e-4
+    assert found.parameters(removal) < 0.4 * found.parameters()

@@ -32,14 +32,13 @@ HELPERS: tuple[Case, ...] = (
             """,
         ),
     ),
-    declined(
+    prepared(
         "a-partial-made-elsewhere",
         net(
             "return self.make(self.fc(x)) + self.make(x)",
             "self.make = partial(scaled, by=0.5)",
             extra="from functools import partial\n\n\ndef scaled(t, *, by):\n    return (t * by).exp()",
         ),
-        "under a name that is unknown before the code runs",
     ),
     prepared(
         "arguments-of-unknown-kind",
@@ -546,6 +545,84 @@ class Net(nn.Module):
         net(
             "return down(self.fc(x), 2)",
             extra="def down(t, n):\n    return t if n == 0 else down(F.relu(t) * 0.5, n - 1)",
+        ),
+    ),
+    prepared(
+        "partial-of-a-join-mapped",
+        net(
+            "y = self.fc(x)\na, b = map(partial(torch.cat, dim=-2), ((x, y), (y, x)))\nreturn a * b",
+            extra="from functools import partial",
+        ),
+    ),
+    prepared(
+        "partial-of-an-activation-mapped",
+        net(
+            "return torch.stack(list(map(functools.partial(F.softmax, dim=-1), [self.fc(x), x])))",
+            extra="import functools",
+        ),
+    ),
+    prepared(
+        "partial-of-a-product-mapped",
+        net(
+            "return torch.stack([*map(functools.partial(torch.mul, self.fc(x)), [x, x])])",
+            extra="import functools",
+        ),
+    ),
+    prepared(
+        "partial-of-a-dropout-mapped",
+        net(
+            "a, b = map(p(F.dropout, p=0.5, training=self.training), (self.fc(x), x))\nreturn a + b",
+            extra="from functools import partial as p",
+        ),
+    ),
+    declined(
+        "partial-with-numpys-name-mapped",
+        net(
+            "a, b = map(partial(torch.cat, axis=1), ((x, self.fc(x)), (x, x)))\nreturn a + b",
+            extra="from functools import partial",
+        ),
+        "a module with the same parameters",
+    ),
+    prepared(
+        "partial-of-a-reduction",
+        net(
+            "return functools.reduce(functools.partial(torch.add, alpha=2), [x, self.fc(x), x])",
+            extra="import functools",
+        ),
+    ),
+    prepared(
+        "list-filled-by-a-nested-function",
+        net(
+            "maps = []\n\ndef side(t):\n    maps.append(t)\n\ndef fuse():\n    return torch.cat(maps, 1)\n\n"
+            "side(self.fc(x))\nside(x)\nreturn fuse()"
+        ),
+    ),
+    prepared(
+        "list-filled-and-turned-by-nested-functions",
+        net(
+            "maps = []\n\ndef side(t):\n    maps.append(self.fc(t))\n\ndef fuse():\n    maps.reverse()\n"
+            "    y = torch.stack(maps)\n    return [torch.sigmoid(m) for m in maps], y\n\nside(x)\nreturn fuse()"
+        ),
+    ),
+    prepared(
+        "variable-of-its-name",
+        net(
+            "return corr(self.fc(x), x)",
+            extra="def corr(a, b):\n    corr = torch.matmul(a, b.T)\n    return corr / 2",
+        ),
+    ),
+    prepared(
+        "function-in-a-variable-of-its-name",
+        net(
+            "return gate(self.fc(x)) + gate(x)",
+            extra="def gate(t):\n    gate = abs\n    return gate(t * 2)",
+        ),
+    ),
+    prepared(
+        "loop-over-its-name",
+        net(
+            "return part(self.fc(x))",
+            extra="def part(t):\n    y = 0\n    for part in (t, t * 2):\n        y = y + part\n    return y",
         ),
     ),
     prepared(

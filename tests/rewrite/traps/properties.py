@@ -72,7 +72,7 @@ PROPERTIES: tuple[Case, ...] = (
     declined(
         "property-that-gives-a-module",
         _net("return self.relu", "x = self.doubled(self.fc(x))\n        return self.doubled(x)"),
-        "where `doubled` is created is unknown",
+        "the place that creates `doubled` is unknown",
     ),
     prepared(
         "property-that-gives-a-function",

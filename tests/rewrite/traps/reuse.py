@@ -73,6 +73,24 @@ class Net(nn.Module):
 """
 
 REUSE: tuple[Case, ...] = (
+    prepared(
+        "getattr-twice", net('return getattr(self, "act")(getattr(self, "act")(self.fc(x)))', "self.act = nn.ReLU()")
+    ),
+    prepared(
+        "getattr-in-a-loop",
+        net('for _ in range(3):\n    x = getattr(self, "act")(self.fc(x))\nreturn x', "self.act = nn.ReLU()"),
+    ),
+    prepared(
+        "getattr-of-a-layer",
+        net('return getattr(self, "fc")(torch.tanh(self.fc(x)))'),
+    ),
+    prepared(
+        "getattr-in-a-recursion",
+        net(
+            "def down(x, n):\n    return down(getattr(self, 'act')(x), n - 1) if n else x\nreturn down(self.fc(x), 3)",
+            "self.add_module('act', nn.ReLU())",
+        ),
+    ),
     prepared("methods-of-a-module-passed-in", module(_CORRELATION)),
     prepared("directly", net("return self.act(self.fc(self.act(x)))", "self.act = nn.GELU()")),
     prepared("nested", net("return self.act(self.act(self.fc(x)))", "self.act = nn.GELU()")),

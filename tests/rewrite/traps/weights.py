@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from tests.rewrite.cases import Case, declined, module, net, prepared, untouched
+from tests.rewrite.cases import Case, module, net, prepared, untouched
 
 _W = (
     "self.w = nn.Parameter(torch.randn(4, 4))\nself.b = nn.Parameter(torch.zeros(4))\n"
@@ -274,13 +274,12 @@ VALUES: tuple[Case, ...] = (
             extra="from functools import partial",
         ),
     ),
-    declined(
+    prepared(
         "partial-handed-to-map",
         net(
             "a, b = map(partial(torch.softmax, dim=0), (self.fc(x), x))\nreturn a + b",
             extra="from functools import partial",
         ),
-        "passed to another that calls it",
     ),
     prepared("method-as-value", net("f = x.add\nreturn f(self.fc(x))")),
     prepared("method-as-value-with-a-setting", net("y = self.fc(x)\nop = y.mean\nreturn op(1), y.softmax(-1)")),

@@ -15,6 +15,7 @@ from torch.nn import functional
 
 from qprep.quantizer.backends.integer.integer_tensor import IntegerTensor
 from qprep.quantizer.graph.call_rows import Call
+from qprep.quantizer.graph.layer_rows import per_dimension
 
 
 def _summed(average: Tensor, counts: Tensor, x: IntegerTensor) -> IntegerTensor:
@@ -34,8 +35,8 @@ def _average(dims: int) -> Callable[[Call], Any]:
         override = given.get("divisor_override")
         if override is not None:
             return _summed(average, torch.tensor(float(override), dtype=torch.float64), x)
-        kernel, padding = _each(given["kernel_size"], dims), _each(given.get("padding", 0), dims)
-        stride = kernel if given.get("stride") in (None, (), []) else _each(given["stride"], dims)
+        kernel, padding = per_dimension(given["kernel_size"], dims), per_dimension(given.get("padding", 0), dims)
+        stride = kernel if given.get("stride") in (None, (), []) else per_dimension(given["stride"], dims)
         include = given.get("count_include_pad", True)
         sizes = [
             _windows(
@@ -78,11 +79,6 @@ def _adaptive(dims: int) -> Callable[[Call], Any]:
 def _outer(sizes: Sequence[Tensor]) -> Tensor:
     product = reduce(lambda found, each: found.unsqueeze(-1) * each, sizes)
     return product.reshape(-1)[0] if bool((product == product.reshape(-1)[0]).all()) else product
-
-
-def _each(value: int | Sequence[int], dims: int) -> list[int]:
-    given = [value] if isinstance(value, int) else list(value)
-    return given * dims if len(given) == 1 else given
 
 
 def _sum(call: Call) -> Any:

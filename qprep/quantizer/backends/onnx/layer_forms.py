@@ -17,6 +17,7 @@ from qprep.quantizer.backends.onnx.run_record import Ref
 from qprep.quantizer.backends.onnx.sizes import Dim
 from qprep.quantizer.formats.affine import QParams, dequantize
 from qprep.quantizer.formats.stored import integers
+from qprep.quantizer.graph.layer_rows import per_dimension
 
 Form = Callable[[Builder, dict[str, Any]], Any]
 
@@ -109,10 +110,10 @@ def _convolution(dims: int) -> Form:
         if len(x.shape) != dims + 2:
             raise b.fail("a convolution of unbatched input")
         shape = b.value(given["weight"]).shape
-        kernel, dilation = fixed(shape[2:]), spread(given.get("dilation", 1), dims)
+        kernel, dilation = fixed(shape[2:]), per_dimension(given.get("dilation", 1), dims)
         attributes: dict[str, Any] = {
             "kernel_shape": kernel,
-            "strides": spread(given.get("stride", 1), dims),
+            "strides": per_dimension(given.get("stride", 1), dims),
             "dilations": dilation,
             "group": given.get("groups", 1),
             "pads": _pads(given.get("padding", 0), kernel, dilation),
@@ -127,7 +128,7 @@ def _pads(padding: Any, kernel: list[int], dilation: list[int]) -> list[int]:
     if padding == "same":
         total = [d * (k - 1) for k, d in zip(kernel, dilation, strict=True)]
         return [each // 2 for each in total] + [each - each // 2 for each in total]
-    return spread(0 if padding == "valid" else padding, len(kernel)) * 2
+    return per_dimension(0 if padding == "valid" else padding, len(kernel)) * 2
 
 
 def _with_zeros(x: Value, pads: list[int], dims: int) -> tuple[Value, list[int]]:
@@ -149,11 +150,11 @@ def _transposed(dims: int) -> Form:
             raise b.fail("a convolution of unbatched input")
         attributes = {
             "kernel_shape": fixed(b.value(given["weight"]).shape[2:]),
-            "strides": spread(given.get("stride", 1), dims),
-            "dilations": spread(given.get("dilation", 1), dims),
+            "strides": per_dimension(given.get("stride", 1), dims),
+            "dilations": per_dimension(given.get("dilation", 1), dims),
             "group": given.get("groups", 1),
-            "pads": spread(given.get("padding", 0), dims) * 2,
-            "output_padding": spread(given.get("output_padding", 0), dims),
+            "pads": per_dimension(given.get("padding", 0), dims) * 2,
+            "output_padding": per_dimension(given.get("output_padding", 0), dims),
         }
         return _layer(
             b, x, given, lambda *names: b.op("ConvTranspose", [each for each in names if each], **attributes), axis=1
@@ -165,12 +166,6 @@ def _transposed(dims: int) -> Form:
 def fixed(shape: Sequence[Dim]) -> list[int]:
     """Sizes of a parameter, which follow no batch."""
     return [each for each in shape if isinstance(each, int)]
-
-
-def spread(value: Any, dims: int) -> list[int]:
-    """One number for each dimension."""
-    given = [value] if isinstance(value, int) else list(value)
-    return given * dims if len(given) == 1 else given
 
 
 def _matmul(left: str, right: str) -> Form:

@@ -13,10 +13,11 @@ import torch
 from torch import Tensor
 
 from qprep.quantizer.backends.onnx.builder import Builder, Value, WrittenLayer
-from qprep.quantizer.backends.onnx.layer_forms import Form, fixed, spread
+from qprep.quantizer.backends.onnx.layer_forms import Form, fixed
 from qprep.quantizer.backends.onnx.layout_forms import moved
 from qprep.quantizer.backends.onnx.run_record import Ref
 from qprep.quantizer.formats.affine import QParams
+from qprep.quantizer.graph.layer_rows import per_dimension
 
 
 def _batch_norm(b: Builder, given: dict[str, Any]) -> Any:
@@ -59,7 +60,7 @@ def _folded(b: Builder, layer: WrittenLayer, factor: Tensor, shift: Tensor) -> s
 
 
 def _layer_norm(b: Builder, given: dict[str, Any]) -> Any:
-    shape = spread(given["normalized_shape"], 1)
+    shape = per_dimension(given["normalized_shape"], 1)
     weight = given.get("weight")
     names = [b.float(given["input"]), b.constant(np.ones(shape), np.float32) if weight is None else b.float(weight)]
     if given.get("bias") is not None:

@@ -11,8 +11,9 @@ from typing import Any, Final
 import numpy as np
 
 from qprep.quantizer.backends.onnx.builder import Builder, Quantized, Value, container
-from qprep.quantizer.backends.onnx.layer_forms import Form, fixed, spread
+from qprep.quantizer.backends.onnx.layer_forms import Form, fixed
 from qprep.quantizer.backends.onnx.sizes import Size
+from qprep.quantizer.graph.layer_rows import per_dimension
 
 
 def _reduction(kind: str) -> Form:
@@ -31,7 +32,7 @@ def _reduction(kind: str) -> Form:
 
 def _average_pool(dims: int) -> Form:
     def form(b: Builder, given: dict[str, Any]) -> Any:
-        kernel, divisor = spread(given["kernel_size"], dims), given.get("divisor_override")
+        kernel, divisor = per_dimension(given["kernel_size"], dims), given.get("divisor_override")
         padded = bool(given.get("count_include_pad", True)) or divisor is not None
         if divisor is not None and given.get("ceil_mode"):
             raise b.fail("an average with a custom divisor and windows that reach outside")
@@ -39,8 +40,8 @@ def _average_pool(dims: int) -> Form:
             "AveragePool",
             [b.float(given["input"])],
             kernel_shape=kernel,
-            strides=kernel if given.get("stride") in (None, (), []) else spread(given["stride"], dims),
-            pads=spread(given.get("padding", 0), dims) * 2,
+            strides=kernel if given.get("stride") in (None, (), []) else per_dimension(given["stride"], dims),
+            pads=per_dimension(given.get("padding", 0), dims) * 2,
             ceil_mode=int(given.get("ceil_mode", False)),
             count_include_pad=int(padded),
         )
@@ -53,12 +54,12 @@ def _max_pool(dims: int) -> Form:
     def form(b: Builder, given: dict[str, Any]) -> Any:
         if given.get("return_indices"):
             raise b.fail("a maximum with indices")
-        kernel = spread(given["kernel_size"], dims)
+        kernel = per_dimension(given["kernel_size"], dims)
         attributes: dict[str, Any] = {
             "kernel_shape": kernel,
-            "strides": kernel if given.get("stride") in (None, (), []) else spread(given["stride"], dims),
-            "pads": spread(given.get("padding", 0), dims) * 2,
-            "dilations": spread(given.get("dilation", 1), dims),
+            "strides": kernel if given.get("stride") in (None, (), []) else per_dimension(given["stride"], dims),
+            "pads": per_dimension(given.get("padding", 0), dims) * 2,
+            "dilations": per_dimension(given.get("dilation", 1), dims),
             "ceil_mode": int(given.get("ceil_mode", False)),
         }
         return _of_integers(b, given["input"], lambda name: b.op("MaxPool", [name], **attributes))
@@ -124,10 +125,10 @@ def _lp_pool(dims: int) -> Form:
 
     def form(b: Builder, given: dict[str, Any]) -> Any:
         order = float(given["norm_type"])
-        kernel = spread(given["kernel_size"], dims)
+        kernel = per_dimension(given["kernel_size"], dims)
         if given.get("ceil_mode") or order != 2:
             raise b.fail(f"a pooling by a norm of order {order:g}")
-        strides = kernel if given.get("stride") in (None, (), []) else spread(given["stride"], dims)
+        strides = kernel if given.get("stride") in (None, (), []) else per_dimension(given["stride"], dims)
         return b.op("LpPool", [b.float(given["input"])], kernel_shape=kernel, strides=strides, p=2)
 
     return form
