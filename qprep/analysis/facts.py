@@ -55,12 +55,18 @@ class ModuleCall:
     function: str
     path: AccessPath  # relu, block.act, layers[*]
     classes: set[str] = field(default_factory=set)  # what the module may be: "torch.nn.ReLU", "pkg.mod.Block", "?"
+    parts: set[str] = field(default_factory=set)  # what the module holds as items, at any depth
     count: int = 1  # runs of this call for one instance
     again: bool = False  # another call on the same path ran the same instance before
     has_state: bool = False  # the module has, or may have, parameters or buffers
     is_common: bool = False  # it is made once for all: with the file or the class, or as a parameter's default
 
     is_named: bool = True  # what is called there is a name for this very module
+
+    @property
+    def classes_inside(self) -> set[str]:
+        """The classes of the module and of its items."""
+        return self.classes | self.parts
 
     @property
     def runs_again(self) -> bool:

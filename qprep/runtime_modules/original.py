@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any, cast
 
+import torch
 from torch import nn
 
 _ADDED = "_qprep_added"
@@ -32,7 +33,7 @@ def original_named_children(module: Any) -> Iterator[tuple[str, nn.Module]]:
         return cast("Iterator[tuple[str, nn.Module]]", method())
 
     def named_children() -> Iterator[tuple[str, nn.Module]]:
-        added = owner.__dict__.get(_ADDED, ())
+        added = _added(owner)
         for name, child in method():
             if name not in added:
                 yield name, child
@@ -54,6 +55,13 @@ def original_children(module: Any) -> Iterator[nn.Module]:
     return children()
 
 
+def _added(module: nn.Module) -> tuple[str, ...]:
+    """The names that `mark_added` was given; torch.jit keeps them as an attribute of the scripted module."""
+    if isinstance(module, torch.jit.ScriptModule):
+        return tuple(getattr(module, _ADDED, ()))
+    return cast("tuple[str, ...]", module.__dict__.get(_ADDED, ()))
+
+
 def _owner(method: Any, own: Callable[..., object]) -> nn.Module | None:
     """The module that a bound method of nn.Module belongs to; None for a method of another class."""
     return method.__self__ if getattr(method, "__func__", None) is own else None
@@ -61,7 +69,7 @@ def _owner(method: Any, own: Callable[..., object]) -> nn.Module | None:
 
 def original_modules(module: nn.Module) -> dict[str, nn.Module | None]:
     """`module._modules` without those that `mark_added` names."""
-    added = module.__dict__.get(_ADDED, ())
+    added = _added(module)
     return {name: child for name, child in module._modules.items() if name not in added}  # noqa: SLF001 -- its like
 
 

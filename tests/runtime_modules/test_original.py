@@ -7,6 +7,7 @@ import pickle
 import types
 from collections.abc import Iterator
 
+import torch
 from torch import nn
 
 from qprep.runtime_modules import EltwiseAdd, another, mark_added, original_children, original_named_children
@@ -29,6 +30,25 @@ def test_added_children_are_left_out() -> None:
         assert [name for name, _ in original_named_children(each)] == ["first", "last"]
         assert [type(child) for child in original_children(each)] == [nn.ReLU, nn.Tanh]
         assert len(list(each.children())) == 4
+
+
+class _Scripted(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = nn.ReLU()
+        self.last = nn.Tanh()
+        mark_added(self, "last")
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        y: torch.Tensor = self.last(self.first(x))
+        return y
+
+
+def test_added_children_of_a_scripted_module_are_left_out() -> None:
+    scripted = torch.jit.script(_Scripted())
+    assert [name for name, _ in original_named_children(scripted)] == ["first"]
+    assert len(list(original_children(scripted))) == 1
+    assert len(list(scripted.children())) == 2
 
 
 def test_other_modules_keep_all() -> None:

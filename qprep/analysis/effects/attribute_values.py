@@ -22,12 +22,13 @@ from qprep.analysis.effects.abstract_objects import (
     Reference,
     References,
 )
+from qprep.analysis.effects.definitions import is_torch_container
 from qprep.analysis.effects.evaluation import Evaluation
 from qprep.analysis.effects.given_objects import is_given_objects
 from qprep.analysis.effects.implicit_calls import is_property
 from qprep.analysis.effects.library_names import DICTIONARIES, MODULE_NAMES, OF_MODULE_TABLE, ROOTS
 from qprep.analysis.effects.module_definitions import defined_in, of_dotted
-from qprep.analysis.effects.object_items import modules_below, results_of_methods
+from qprep.analysis.effects.object_items import items_of, modules_below, results_of_methods
 from qprep.analysis.effects.object_tests import ClassTest
 from qprep.analysis.effects.python_classes import OF_CONTAINERS
 from qprep.analysis.effects.reference_sets import as_bound, is_holder, union, without_place
@@ -102,11 +103,26 @@ def _attribute_of_instance(evaluation: Evaluation, reference: Reference, base: I
         computed = [method for method in methods if is_property(method)]
         return union(evaluation.get(ResultKey(method)) for method in computed) if computed else as_bound(methods)
     other = results_of_methods(evaluation, frozenset((reference,)), "__getattr__", "__getattribute__")
+    if _names_item(evaluation, base, name):
+        other |= items_of(evaluation, frozenset((reference,)))
     if not may_keep(evaluation, cls, name):
         return other
     if not may_have(evaluation, base, name):
         return other | evaluation.get(StoredKey(cls, name))
     return frozenset((Reference(Held(cls, name)),)) | evaluation.get(StoredKey(cls, name)) | other
+
+
+def _names_item(evaluation: Evaluation, base: Base, name: str) -> bool:
+    """True if an attribute may be an item of a container: `blocks.act`, `getattr(blocks, "0")`."""
+    match base:
+        case Made(name=cls):
+            is_container = is_torch_container(cls)
+        case Instance(cls=own):
+            is_container = evaluation.is_container(own) and not evaluation.has_own(own, name)
+        case _:
+            return name.isdigit()
+    is_own = name.startswith("__") or name in NN_MODULE_ATTRIBUTES or name in OF_CONTAINERS
+    return is_container and not is_own
 
 
 def _attribute_of_class(evaluation: Evaluation, cls: ClassRef, name: str) -> References:
@@ -121,6 +137,8 @@ def _attribute_of_class(evaluation: Evaluation, cls: ClassRef, name: str) -> Ref
 def _attribute_of_module(evaluation: Evaluation, reference: Reference, name: str) -> References:
     """An attribute of a module whose class is another package's, or not known."""
     base = reference.base
+    if _names_item(evaluation, base, name):
+        return items_of(evaluation, frozenset((reference,))) | _set_outside(evaluation, name)
     if name in DICTIONARIES:
         return modules_below(evaluation, frozenset((reference,))) | {CHILD_NAME}
     if (part := _part_of_compound(base, name)) is not None:

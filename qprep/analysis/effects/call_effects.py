@@ -7,7 +7,14 @@ from collections.abc import Iterator
 from functools import partial
 from typing import TYPE_CHECKING
 
-from qprep.analysis.effects.abstract_objects import ClassObject, FunctionObject, Named, Reference, References
+from qprep.analysis.effects.abstract_objects import (
+    ANY_OBJECT,
+    ClassObject,
+    FunctionObject,
+    Named,
+    Reference,
+    References,
+)
 from qprep.analysis.effects.effect_kinds import Effect, EffectKind
 from qprep.analysis.effects.effect_search import EffectSearch, any_object
 from qprep.analysis.effects.made_subclasses import runs_base_constructor
@@ -19,7 +26,7 @@ from qprep.analysis.effects.torch_utilities import may_be_torch, torch_utility
 from qprep.analysis.symbols.ast_utils import last_name
 
 if TYPE_CHECKING:
-    from qprep.analysis.effects.lexical_scopes import LexicalScope
+    from qprep.analysis.effects.lexical_scopes import FileScopes, LexicalScope
 
 _NAMESPACES = frozenset(("globals", "locals", "vars"))
 
@@ -100,7 +107,16 @@ def _made_bare(search: EffectSearch, node: ast.Call) -> References:
     owner = search.points_to.enclosing_class(scope)
     if owner is not None and not any(isinstance(each.base, ClassObject) for each in targets):
         targets |= {Reference(ClassObject(owner))}
+    if not any(isinstance(each.base, ClassObject) for each in targets) or scope.has_decorator("staticmethod"):
+        reads = search.points_to.calls.meanings(scope.name).reads_of(scope)
+        if any(not _is_called(node, file) for node, file in reads):
+            return ANY_OBJECT  # other code may give the function any class: `__reduce__` returns it, a table holds it
     return targets
+
+
+def _is_called(node: ast.expr, file: FileScopes) -> bool:
+    parent = file.parents.get(node)
+    return isinstance(parent, ast.Call) and parent.func is node
 
 
 def _only_reads(text: ast.expr) -> bool:

@@ -28,6 +28,7 @@ from qprep.analysis.effects.abstract_objects import (
 from qprep.analysis.effects.attribute_values import has_known_values, is_an_attribute
 from qprep.analysis.effects.builtin_results import of_builtin_call
 from qprep.analysis.effects.class_bases import of_computed_bases, of_metaclass
+from qprep.analysis.effects.definitions import is_torch_container
 from qprep.analysis.effects.evaluation import Evaluation
 from qprep.analysis.effects.external_results import of_arguments, of_external_call, of_unknown_call
 from qprep.analysis.effects.handed_back import RETURNS_SELF, may_hand_back
@@ -36,7 +37,7 @@ from qprep.analysis.effects.lexical_scopes import LexicalScope
 from qprep.analysis.effects.library_names import CHILDREN, CONTAINERS, FETCHES
 from qprep.analysis.effects.method_calls import attribute_reads
 from qprep.analysis.effects.module_definitions import found_by_name
-from qprep.analysis.effects.object_items import modules_below, results_of_methods
+from qprep.analysis.effects.object_items import items_of, modules_below, results_of_methods
 from qprep.analysis.effects.python_classes import OF_CONTAINERS
 from qprep.analysis.effects.reference_sets import is_holder, union
 from qprep.analysis.effects.tensor_expressions import is_operation_module, names_operation_of_tensors
@@ -46,12 +47,28 @@ from qprep.analysis.symbols.ast_utils import argument_values, is_text_method
 from qprep.analysis.values.abstract_values import ClassRef
 
 _TENSORS = frozenset(["parameters", "named_parameters", "buffers", "named_buffers", "state_dict"])
+_GIVE_ITEM = frozenset(("__getitem__", "get", "pop", "popitem", "setdefault"))
+"""Methods of containers that return one of their items."""
 _NAMESPACES = (Named, ClassObject, FunctionObject)
 """Objects whose attributes code finds by their names: modules, classes, functions."""
 
 
 def of_call(evaluation: Evaluation, node: ast.Call, scope: LexicalScope) -> References:
     """The objects that a call may return."""
+    found = _result_of_call(evaluation, node, scope)
+    match node.func:
+        case ast.Attribute(value=owner, attr=name) if name in _GIVE_ITEM:
+            found |= items_of(evaluation, frozenset(filter(_is_module, evaluation.get(owner, scope))))
+    return found
+
+
+def _is_module(reference: Reference) -> bool:
+    """True for an object that is, or may be, a module with items."""
+    base = reference.base
+    return isinstance(base, Instance | Below) or (isinstance(base, Made) and is_torch_container(base.name))
+
+
+def _result_of_call(evaluation: Evaluation, node: ast.Call, scope: LexicalScope) -> References:
     if (special := of_builtin_call(evaluation, node, scope)) is not None:
         return special
     if (of_module := _of_listing(evaluation, node, scope)) is not None:

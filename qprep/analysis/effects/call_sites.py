@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from functools import cached_property
 from typing import Any, TypeVar
 
 from qprep.analysis.effects import decorations, silent_calls
@@ -21,7 +22,8 @@ from qprep.analysis.effects.abstract_objects import (
 )
 from qprep.analysis.effects.call_arguments import bound, is_bound_method, parameters
 from qprep.analysis.effects.call_uses import Argument, Derived, Meanings, Uses
-from qprep.analysis.effects.lexical_scopes import FileScopes, LexicalScope, is_super
+from qprep.analysis.effects.lexical_scopes import BindingKind, FileScopes, LexicalScope, is_super
+from qprep.analysis.effects.object_parameters import takes_objects
 from qprep.analysis.effects.object_queries import ObjectQueries
 from qprep.analysis.effects.use_search import InstanceSearch, UseSearch
 from qprep.analysis.effects.value_search import ValueSearch
@@ -116,6 +118,42 @@ class CallGraph:
         every = self._points_to.derived(Derived("computed reads"), self._find_computed_reads, empty)
         return self._by_function("computed reads", every).get(scope, {})
 
+    def _module_calls(self, forward: LexicalScope) -> dict[tuple[ast.Call, FileScopes], None]:
+        """The calls of modules that run a `forward`: `self.block(x)`."""
+        empty: dict[tuple[LexicalScope, ast.Call, FileScopes], None] = {}
+        every = self._points_to.derived(Derived("module calls"), self._find_module_calls, empty)
+        return self._by_function("module calls", every).get(forward, {})
+
+    def _find_module_calls(self) -> dict[tuple[LexicalScope, ast.Call, FileScopes], None]:
+        found: dict[tuple[LexicalScope, ast.Call, FileScopes], None] = {}
+        for call, file in self._calls_of_objects:
+            for reference in self._points_to.known(call.func, file.scope_of(call)) or ():
+                if isinstance(reference.base, Instance):
+                    for method in self._points_to.method(reference.base.cls, "forward"):
+                        found[method, call, file] = None
+        return found
+
+    @cached_property
+    def _calls_of_objects(self) -> list[tuple[ast.Call, FileScopes]]:
+        """The calls with arguments, except for those of functions and classes by their names, and of methods."""
+        files = (file for module in self._points_to.modules if (file := self._points_to.file(module)) is not None)
+        return [
+            (call, file)
+            for file in files
+            for call in file.index.of(ast.Call)
+            if (call.args or call.keywords) and self._may_be_object(call.func, file)
+        ]
+
+    def _may_be_object(self, func: ast.expr, file: FileScopes) -> bool:
+        match func:
+            case ast.Name(id=name):
+                home = file.scope_of(func).binder(name)
+                kinds = {binding.kind for binding in home.bindings[name]} if home is not None else set()
+                return not kinds <= {BindingKind.IMPORT, BindingKind.DEFINITION}
+            case ast.Attribute(attr=name):
+                return any(True for _ in self._points_to.names.holders(name))
+        return True
+
     def _by_function(
         self, kind: str, every: dict[tuple[LexicalScope, T, U], None]
     ) -> dict[LexicalScope, dict[tuple[T, U], None]]:
@@ -174,6 +212,9 @@ class CallGraph:
                 yield value, where
         for call, where in uses.loose:
             yield from ((value, where) for value in argument_values(call))
+        if scope.name == "forward" and takes_objects(self._points_to, scope, name):
+            for call, file in self._module_calls(scope):
+                yield from ((value, file.scope_of(call)) for value in bound(call, scope, name, (1,)))
 
     def implicit_arguments(self, scope: LexicalScope) -> References:
         """Additional arguments of callbacks by functions of other packages: the modules of their receiver."""

@@ -19,6 +19,7 @@ from qprep.analysis.values.abstract_values import ClassRef, External
 if TYPE_CHECKING:
     from qprep.analysis.symbols.module_resolver import Project
 
+_TRACERS = frozenset(("Interpreter", "Tracer", "Transformer"))
 _TORCH_CONTAINERS = frozenset(("ModuleDict", "ModuleList", "Sequential"))
 
 
@@ -130,6 +131,17 @@ class Definitions:
         summaries = ((name, self.project.surface(name)) for name in self.modules)
         classes = (ClassRef(name, cls) for name, found in summaries if found is not None for cls in found.classes)
         return tuple(filter(self.is_container, classes))
+
+    @cached_property
+    def own_tracers(self) -> frozenset[ClassRef]:
+        """The classes of the project that inherit from a tracer or an interpreter of torch.fx."""
+        outlines = ((name, self.project.surface(name)) for name in self.modules)
+        classes = (ClassRef(name, cls) for name, found in outlines if found is not None for cls in found.classes)
+        return frozenset(filter(self._is_tracer, classes))
+
+    def _is_tracer(self, cls: ClassRef) -> bool:
+        bases = (base.name for base in self.project.mro(cls) if isinstance(base, External))
+        return any(name.startswith("torch.fx.") and name.rpartition(".")[2] in _TRACERS for name in bases)
 
     def has_method(self, name: str) -> bool:
         """True if a class of the project defines a method of this name."""

@@ -183,10 +183,14 @@ class EffectTable:
         return self.children.may_be_new(target, child)
 
     def on_held(
-        self, family: Collection[ClassRef], attribute: str, content: Collection[ModuleClass]
+        self,
+        family: Collection[ClassRef],
+        attribute: str,
+        content: Collection[ModuleClass],
+        whole: Collection[ModuleClass] | None = None,
     ) -> Iterator[Effect]:
         """Effects on the module that an attribute of a family holds, or that put another one in its place."""
-        return self._held.on_held(family, attribute, content)
+        return self._held.on_held(family, attribute, content, whole)
 
     def on_objects(self, values: References, content: Collection[ModuleClass]) -> Iterator[Effect]:
         """Effects on modules that an expression refers to."""

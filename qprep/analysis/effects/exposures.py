@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 # What torch.fx, torch.jit and torch.export give to the model that they traced.
 _OF_GRAPHS = frozenset(("code", "graph", "graph_module", "inlined_graph", "nodes"))
+# What a FlopCounterMode tells of each module that runs.
+_BY_MODULE = frozenset(("flop_counts", "get_flop_counts"))
 _SOURCE_FUNCTIONS = frozenset(
     ["Bytecode", "code_info", "dis", "findsource", "get_instructions", "getsource", "getsourcelines"]
 )  # fmt: skip
@@ -42,11 +44,12 @@ _LOOKS = frozenset(
     ["from_callable", "get_type_hints", "getargspec", "getdoc", "getfullargspec", "getsource", "getsourcelines",
      "hasattr", "signature", "wraps"]
 )  # fmt: skip
+_BINDS = frozenset(("__call__", "__func__", "__get__", "__wrapped__"))  # of a method, by which it may run
 _LINES = frozenset(("f_lineno", "tb_lineno"))
 _WATCHERS = frozenset(
     ["gc.get_objects", "sys.monitoring.register_callback", "sys.setprofile",
      "sys.settrace", "threading.setprofile", "threading.setprofile_all_threads", "threading.settrace",
-     "threading.settrace_all_threads"]
+     "threading.settrace_all_threads", "torch.utils.module_tracker.ModuleTracker"]
 )  # fmt: skip
 _WATCHER_NAMES = frozenset(name.rpartition(".")[2] for name in _WATCHERS)
 _OF_EACH_PICKLED = frozenset(("persistent_id", "reducer_override"))
@@ -70,6 +73,39 @@ def graphs(file: FileScopes, points_to: PointsTo) -> Iterator[Exposure]:
     for node in file.index.of(ast.Attribute):
         if node.attr in _OF_GRAPHS and isinstance(node.ctx, ast.Load):
             yield Exposure(partial(_traced, points_to, node, file), node, f"reads `{ast.unparse(node)}`")
+
+
+def traced_models(file: FileScopes, points_to: PointsTo) -> Iterator[Exposure]:
+    """Models that code gives to its own tracer or interpreter of torch.fx, which sees each module and function."""
+    names = {cls.name.rpartition(".")[2] for cls in points_to.own_tracers}
+    for call in file.index.of(ast.Call) if names else ():
+        if (call.args or call.keywords) and (last_name(call.func) == "trace" or _may_name(call.func, names, file)):
+            find = partial(_given_to_tracer, points_to, call, file)
+            yield Exposure(find, call, f"calls `{ast.unparse(call.func)}`")
+
+
+def _may_name(func: ast.expr, names: set[str], file: FileScopes) -> bool:
+    """True if a call may be of a class by its own name, or by another one that the file has for it."""
+    home = file.scope_of(func).binder(func.id) if isinstance(func, ast.Name) else None
+    if home is None or not isinstance(func, ast.Name):
+        return last_name(func) in names
+    bindings = home.bindings[func.id]
+    return func.id in names or any(
+        binding.target.rpartition(".")[2] in names or isinstance(binding.value, ast.Name | ast.Attribute)
+        for binding in bindings
+    )
+
+
+def _given_to_tracer(points_to: PointsTo, call: ast.Call, file: FileScopes) -> References:
+    """The modules below the models that a call gives to a tracer or an interpreter of the project."""
+    scope = file.scope_of(call)
+    callees = set(points_to.of(call.func, scope))
+    if isinstance(call.func, ast.Attribute):
+        callees |= points_to.of(call.func.value, scope)
+    if not any(isinstance(c.base, ClassObject | Instance) and c.base.cls in points_to.own_tracers for c in callees):
+        return frozenset()
+    values = (*call.args, *(keyword.value for keyword in call.keywords))
+    return points_to.below(frozenset().union(*(points_to.of(value, scope) for value in values)))
 
 
 def _traced(points_to: PointsTo, node: ast.Attribute, file: FileScopes) -> References:
@@ -101,6 +137,9 @@ def watchers(file: FileScopes, points_to: PointsTo) -> Iterator[Exposure]:
             names = {r.base.name for r in points_to.of(node, file.scope_of(node)) if isinstance(r.base, Named)}
             if names & _WATCHERS:
                 yield Exposure(lambda: ANY_OBJECT, node, f"uses `{ast.unparse(node)}`")
+    for attribute in file.index.of(ast.Attribute):
+        if attribute.attr in _BY_MODULE and not points_to.has_method(attribute.attr):
+            yield Exposure(lambda: ANY_OBJECT, attribute, f"reads `{ast.unparse(attribute)}`")
     for definition in file.index.of(ast.ClassDef):
         methods = {item.name for item in definition.body if isinstance(item, ast.FunctionDef)}
         cls = file.class_of(definition) if not methods.isdisjoint(_OF_EACH_PICKLED) else None
@@ -237,7 +276,9 @@ def _only_looks(file: FileScopes, points_to: PointsTo, node: ast.Attribute) -> b
     match parent:
         case ast.Call(func=func) if func is not node:
             return last_name(func) in _LOOKS
-        case ast.Attribute() | ast.Compare():
+        case ast.Attribute(attr=name):
+            return name not in _BINDS
+        case ast.Compare():
             return True
     root = dotted_root(node)
     return isinstance(root, ast.Name) and root.id == points_to.receiver(file.scope_of(node))

@@ -8,7 +8,15 @@ from collections.abc import Iterator
 from functools import partial
 from typing import TYPE_CHECKING
 
-from qprep.analysis.effects import child_visits, container_uses, exposures, function_handlers, object_texts, table_uses
+from qprep.analysis.effects import (
+    child_visits,
+    container_uses,
+    exposures,
+    function_handlers,
+    object_texts,
+    replaced_tables,
+    table_uses,
+)
 from qprep.analysis.effects.attribute_names import ANY_NAME
 from qprep.analysis.effects.effect_kinds import Effect, EffectKind
 from qprep.analysis.effects.effect_search import EffectSearch
@@ -46,6 +54,8 @@ def exposed(search: EffectSearch) -> Iterator[Effect]:
     """Uses of texts, graphs and sources, and handlers of torch's functions."""
     found = [(EffectKind.EXPOSE, each) for each in object_texts.texts(search.file, search.points_to)]
     found += [(EffectKind.EXPOSE, each) for each in exposures.graphs(search.file, search.points_to)]
+    found += [(EffectKind.EXPOSE, each) for each in exposures.traced_models(search.file, search.points_to)]
+    found += [(EffectKind.EXPOSE, each) for each in replaced_tables.replaced_tables(search.file, search.points_to)]
     found += [(EffectKind.EXPOSE, each) for each in exposures.watchers(search.file, search.points_to)]
     found += [(EffectKind.EXPOSE, each) for each in container_uses.container_uses(search.file, search.points_to)]
     found += [(EffectKind.BORROW, each) for each in exposures.borrowed_methods(search.file, search.points_to)]

@@ -23,6 +23,8 @@ _LOOKUPS = frozenset(("getattr", "vars", *_GETTERS))
 _APPLIES = frozenset(("map", "reduce", "starmap"))  # what these do with `getattr` is known
 _HOOK_TABLE = re.compile(r"_\w*hooks\w*")
 """The dictionaries in which a module keeps its hooks."""
+_GLOBAL_HOOK_TABLE = re.compile(r"_global_\w*hooks\w*")
+"""The dictionaries of torch.nn.modules.module with the hooks that run for every module."""
 _BY_TEXT = re.compile(
     r"_(?:forward|backward)\w*hooks\w*|register_\w*hook|add_module|register_module|set_submodule|__setattr__"
 )
@@ -44,6 +46,41 @@ def passed_methods(search: EffectSearch) -> Iterator[Effect]:
             yield from search.effect(EffectKind.CHANGE, any_object, constant, f"names `{constant.value!s}` in a text")
     for call in search.file.index.of(ast.Call):
         yield from _computed_call(search, call)
+    yield from _global_hook_tables(search)
+
+
+def _global_hook_tables(search: EffectSearch) -> Iterator[Effect]:
+    """`module._global_forward_hooks[0] = hook`, by an attribute, an import or a text; a test changes nothing."""
+    for node in search.file.index.of(ast.Attribute):
+        if _GLOBAL_HOOK_TABLE.fullmatch(node.attr) and not _is_tested(search, node):
+            yield from search.effect(EffectKind.CHANGE, any_object, node, _uses(node))
+    for statement in search.file.index.of(ast.ImportFrom):
+        for each in statement.names:
+            if _GLOBAL_HOOK_TABLE.fullmatch(each.name) and _is_changed(search, statement, each.asname or each.name):
+                text = f"imports `{each.name}`"
+                yield from search.effect(EffectKind.CHANGE, any_object, statement, text)
+    for constant in search.file.index.of(ast.Constant):
+        if isinstance(constant.value, str) and _GLOBAL_HOOK_TABLE.fullmatch(constant.value):
+            text = f"names `{constant.value}` in a text"
+            yield from search.effect(EffectKind.CHANGE, any_object, constant, text)
+
+
+def _is_changed(search: EffectSearch, statement: ast.stmt, name: str) -> bool:
+    """True if code uses an imported table of hooks for more than a test."""
+    home = search.file.scope_of(statement)
+    reads = (node for node in search.file.index.of(ast.Name) if node.id == name)
+    reads = (node for node in reads if search.file.scope_of(node).binder(name) is home)
+    return any(not _is_tested(search, node) for node in reads)
+
+
+def _is_tested(search: EffectSearch, node: ast.expr) -> bool:
+    """True if code only asks whether a table is empty."""
+    match search.file.parents.get(node):
+        case ast.BoolOp() | ast.UnaryOp(op=ast.Not()) | ast.If() | ast.Compare():
+            return True
+        case ast.Call(func=ast.Name(id="len" | "bool")):
+            return True
+    return False
 
 
 def _passed_setter(search: EffectSearch, node: ast.Name | ast.Attribute) -> Iterator[Effect]:

@@ -29,6 +29,7 @@ from qprep.analysis.values.abstract_values import (
     Tensor,
     flows,
     join_all,
+    modules_inside,
     modules_of,
     options,
 )
@@ -66,6 +67,8 @@ def _note_call(analysis: Analysis, frame: Frame, node: ast.Call, modules: list[M
     call = analysis.note_module_call(frame, node, identity, path, first.loops, classes)
     if call is None:
         return
+    items = (module.item for module in modules if module.item is not None)
+    call.parts |= {analysis.class_name(part) for item in items for part in modules_inside(item)}
     bound = frame.scope.lookup(node.func.id) if isinstance(node.func, ast.Name) else None
     call.is_named = call.is_named and bound == first and len(modules) == 1 and call.path == path
     if first.is_common and "." not in str(first.path or ""):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from qprep.analysis.values.allocation_sites import AllocationSite
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Collection, Iterable, Iterator
 
     from qprep.analysis.values.access_paths import AccessPath
     from qprep.analysis.values.allocation_sites import Origin
@@ -359,6 +359,17 @@ def modules_of(kind: Kind) -> tuple[Module, ...]:
     if type(kind) is Union:
         return tuple(option for option in kind.options if type(option) is Module)
     return (kind,) if type(kind) is Module else ()
+
+
+def modules_inside(kind: Kind) -> Iterator[Module]:
+    """The modules that a value is, and those among its items, at any depth."""
+    for option in options(kind):
+        if isinstance(option, Module):
+            yield option
+            yield from modules_inside(option.item) if option.item is not None else ()
+        elif isinstance(option, Sequence):
+            for item in (option.item, *(option.items or ())):
+                yield from modules_inside(item)
 
 
 def sequence_of(kinds: Iterable[Kind]) -> Sequence:

@@ -6,6 +6,7 @@ import ast
 from typing import TYPE_CHECKING
 
 from qprep.analysis.effects.abstract_objects import Named
+from qprep.analysis.effects.state_tables import CHILD_TABLE
 from qprep.analysis.symbols.ast_utils import positional_parameters
 from qprep.analysis.values.abstract_values import ClassRef
 from qprep.foundation.findings import Rejection, RejectionCode
@@ -68,7 +69,13 @@ def _unusual_member(context: RewriteContext, member: ClassRef) -> Rejection | No
     unknown = (name for name in sorted(_INHERITED & set(methods)) if not setattr_guards.passes_on(methods[name]))
     if (name := next(unknown, None)) is not None:
         return _unfit(f"`{member.name}` defines {name}")
-    if (restore := methods.get("__setstate__")) is not None and not _restores_all(restore):
+    store, restore = methods.get("__getstate__"), methods.get("__setstate__")
+    if store is not None and not _stores_all(store) and (restore is None or not _runs_constructor(restore)):
+        return Rejection(
+            f"`{member.name}.__getstate__` may leave out new modules, so copies of the instance lack them",
+            RejectionCode.CLASS_SHAPE,
+        )
+    if restore is not None and not _restores_all(restore):
         return Rejection(
             f"`{member.name}.__setstate__` creates an instance with only the attributes that it sets",
             RejectionCode.CLASS_SHAPE,
@@ -110,14 +117,37 @@ def _is_made_by_metaclass(context: RewriteContext, cls: ClassRef, node: ast.Clas
     return call is not None and not runs
 
 
+def _stores_all(method: ast.FunctionDef) -> bool:
+    """True if a `__getstate__` starts from the whole state of its object, and leaves the table of children alone."""
+    nodes = list(ast.walk(method))
+    names_children = any(
+        (isinstance(node, ast.Constant) and node.value == CHILD_TABLE)
+        or (isinstance(node, ast.Attribute) and node.attr == CHILD_TABLE)
+        for node in nodes
+    )
+    is_whole = any(
+        (isinstance(node, ast.Attribute) and node.attr in ("__dict__", "__getstate__"))
+        or (isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "vars")
+        for node in nodes
+    )
+    return is_whole and not names_children
+
+
 def _restores_all(method: ast.FunctionDef) -> bool:
     """True if a `__setstate__` takes over all attributes, or runs the constructor."""
+    attributes = (node.attr for node in ast.walk(method) if isinstance(node, ast.Attribute))
+    return _runs_constructor(method) or any(name in ("__setstate__", "__dict__") for name in attributes)
+
+
+def _runs_constructor(method: ast.FunctionDef) -> bool:
+    """True if a method runs `self.__init__`."""
     owner = positional_parameters(method)[0].arg if positional_parameters(method) else ""
-    attributes = [node for node in ast.walk(method) if isinstance(node, ast.Attribute)]
     return any(
-        node.attr in ("__setstate__", "__dict__")
-        or (node.attr == "__init__" and isinstance(node.value, ast.Name) and node.value.id == owner)
-        for node in attributes
+        isinstance(node, ast.Attribute)
+        and node.attr == "__init__"
+        and isinstance(node.value, ast.Name)
+        and node.value.id == owner
+        for node in ast.walk(method)
     )
 
 

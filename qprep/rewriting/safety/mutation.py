@@ -102,7 +102,7 @@ def made_at_end(scope: Scope, call: ModuleCall, where: Reached, creations: list[
     unit = creations[0].unit
     is_leaf = where.is_itself and all(is_one_operation(scope.context, name) for name in call.classes)
     walker = walked_at_construction(scope.context, unit, counted=is_leaf)
-    walker = walker or met_at_construction(scope.context, unit, call.classes)
+    walker = walker or met_at_construction(scope.context, unit, call.classes_inside)
     if not found and not where.under and walker is None:
         return False
     method = DefinitionName.parse(call.function).key
@@ -134,12 +134,12 @@ def _changed_with_others(scope: Scope, call: ModuleCall, attribute: str, places:
         source = changed_source(scope.context, scope.unit, code.node(place) if code is not None else None)
         if source is not None:
             return source
-    if any(_may_be_replaced(scope.context, name) for name in call.classes):
+    if any(_may_be_replaced(scope.context, name) for name in call.classes_inside):
         return Rejection(
             f"`{attribute}`, or a module in it, is replaced by code that selects its class, but not a second instance",
             RejectionCode.MUTATION,
         )
-    inside = [cls for name in call.classes for cls in made_of(scope.context, name)]
+    inside = [cls for name in call.classes_inside for cls in made_of(scope.context, name)]
     asked = sorted(child_loops.asked(scope.context, scope.unit))
     read = (ClassPattern(name, SelectedBy.ATTRIBUTE) for name in asked)
     met = next((each.name for each in read if any(_is_selected(scope.context, each, cls) for cls in inside)), None)

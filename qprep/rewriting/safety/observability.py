@@ -16,7 +16,7 @@ from qprep.analysis.values.abstract_values import (
     Plain,
     Sequence,
     Word,
-    modules_of,
+    modules_inside,
     options,
 )
 from qprep.foundation.findings import Rejection, RejectionCode
@@ -157,14 +157,7 @@ def _with_parts(context: RewriteContext, classes: Iterable[str]) -> Iterator[str
         tables = [context.analysis.attributes_of(ref) for ref in context.project.classes_named(name)]
         kinds = [entry.kind for table in tables for entry in table.names.values()]
         kinds += [table.dynamic for table in tables if table.dynamic is not None]
-        wanted += sorted({context.analysis.class_name(part) for kind in kinds for part in _inside(kind)})
-
-
-def _inside(kind: Kind) -> Iterator[Module]:
-    """The modules that a value is, or holds."""
-    for option in modules_of(kind):
-        yield option
-        yield from _inside(option.item) if option.item is not None else ()
+        wanted += sorted({context.analysis.class_name(part) for kind in kinds for part in modules_inside(kind)})
 
 
 def _call_around(scope: Scope) -> ast.Call | None:

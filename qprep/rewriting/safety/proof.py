@@ -20,12 +20,13 @@ from qprep.analysis.facts import Compound, HeldFunction, ModuleCall, OpSite, Sha
 from qprep.analysis.places import Unit
 from qprep.analysis.symbols.ast_utils import last_name
 from qprep.analysis.symbols.definition_names import DefinitionName, plain_name
-from qprep.analysis.values.abstract_values import ClassRef, modules_of
+from qprep.analysis.values.abstract_values import ClassRef, modules_inside, modules_of
 from qprep.foundation.catalogue.call_signature import parse_constructor
 from qprep.foundation.catalogue.module_attributes import NN_MODULE_ATTRIBUTES
 from qprep.rewriting import imports, owners
 from qprep.rewriting.rewrite_result import OWNER, Doubt
 from qprep.rewriting.safety import child_loops, instance_uses, nested_paths, padded_positions
+from qprep.rewriting.safety.mutation import is_layer
 from qprep.rewriting.safety.observability import holds_no_state, made_of
 
 if TYPE_CHECKING:
@@ -176,8 +177,12 @@ def _held_classes(scope: Scope, node: ast.expr | None) -> Iterator[ModuleClass]:
     if isinstance(node, ast.Attribute):
         tables = [scope.context.analysis.attributes_of(member).names for member in scope.context.family(scope.unit)]
         kinds = [table[node.attr].kind for table in tables if node.attr in table]
-        names = {scope.context.analysis.class_name(module) for kind in kinds for module in modules_of(kind)}
-        yield from _content(scope, names)
+        analysis = scope.context.analysis
+        names = {analysis.class_name(module) for kind in kinds for module in modules_of(kind)}
+        parts = {analysis.class_name(module) for kind in kinds for module in modules_inside(kind)}
+        inside = {part for name in parts for part in made_of(scope.context, name)} - {"?"}
+        # A layer in a second instance is one of the class Tied.
+        yield from _content(scope, names | {part for part in inside if not is_layer(scope.context, part)})
 
 
 def _content(scope: Scope, names: Collection[str]) -> Iterator[ModuleClass]:
@@ -234,15 +239,16 @@ def _of_instances(scope: Scope, table: EffectTable, site: object) -> Iterator[Do
         if not any(declaration.name for declaration in scope.declarations):
             return  # the module stays one: what it calls gets an instance for each call
         attribute = site.path.root
-        content = list(_content(scope, {part for cls in site.classes for part in made_of(scope.context, cls)}))
+        content = list(_content(scope, {part for cls in site.classes_inside for part in made_of(scope.context, cls)}))
+        whole = set(_content(scope, {part for cls in site.classes for part in made_of(scope.context, cls)}))
         family = scope.context.family(scope.unit)
-        for effect in table.on_held(family, attribute, content):
+        for effect in table.on_held(family, attribute, content, whole):
             yield _doubt(effect, f"`{attribute}`")
         for owner, name in nested_paths.owners(scope.context, scope.unit, site.path):
-            for effect in table.on_held(scope.context.family(owner), name, content):
+            for effect in table.on_held(scope.context.family(owner), name, content, whole):
                 yield _doubt(effect, f"`{name}`")
         yield from instance_uses.comparisons(scope.context, family, attribute)
-        yield from _of_copies(scope, site.classes)
+        yield from _of_copies(scope, site.classes_inside)
     elif isinstance(site, Sharing):
         content = list(_content(scope, site.classes))
         values = table.points_to.where(scope.code.module, scope.node)

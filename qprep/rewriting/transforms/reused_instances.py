@@ -64,7 +64,7 @@ def _separate(scope: Scope, call: ModuleCall, found: Reached | None, *, of_metho
     creations = creations_of(scope.context, scope.unit, found.attribute)
     if isinstance(creations, Rejection):
         return creations
-    if (rejection := sharing_reasons.memory(scope.context, call.classes)) is not None:
+    if (rejection := sharing_reasons.memory(scope.context, call.classes_inside)) is not None:
         return rejection
     if call.has_state and not scope.target.is_own:
         return Rejection(

@@ -105,7 +105,7 @@ def separate_common_call(scope: Scope, call: ModuleCall) -> Pieces | Rejection:
     node = scope.node
     assert isinstance(node, ast.Call)
     func, function = node.func, scope.code.function(node)
-    if (rejection := memory(scope.context, call.classes)) is not None:
+    if (rejection := memory(scope.context, call.classes_inside)) is not None:
         return rejection
     if is_attribute_of(func, scope.owner):
         if (rejection := changed_attribute(scope.context, scope.unit, func.attr, ())) is not None:
