@@ -120,7 +120,7 @@ MADE: tuple[Case, ...] = (
                 "__import__('copy').deepcopy(Net())",
             )
         ),
-        "__setstate__",
+        "__getstate__",
     ),
     prepared(
         "restored-as-it-was",
