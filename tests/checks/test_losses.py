@@ -45,6 +45,36 @@ OTHERS = {
         net("z = self.fc(x)\nif y is not None:\n    z = z + y\nreturn z", args="x, y=None"),
         {"QP101"},
     ),
+    "optional input of the result and of a loss": (
+        net("z = self.fc(x)\nif y is not None:\n    z = z + y\n    loss = F.l1_loss(z, x)\nreturn z", args="x, y=None"),
+        {"QP101"},
+    ),
+    "a value that is returned beside the loss": (
+        net(
+            "z = self.fc(x)\nif y is not None:\n    w = z * y\n    return w, F.l1_loss(w, x)\nreturn z",
+            args="x, y=None",
+        ),
+        {"QP101"},
+    ),
+    "a value that an object keeps beside the loss": (
+        net(
+            "z = self.fc(x)\nif y is not None:\n    self.last = z * y\n    loss = F.l1_loss(z, x)\nreturn z",
+            args="x, y=None",
+        ),
+        {"QP101"},
+    ),
+    "a list that gets a value beside the loss": (
+        net(
+            "z, outs = self.fc(x), []\nif y is not None:\n    outs.append(z * y)\n    loss = F.l1_loss(z, x)\n"
+            "return outs",
+            args="x, y=None",
+        ),
+        {"QP101"},
+    ),
+    "a name that only sounds like a loss": (
+        net("z = self.fc(x)\nif y is not None:\n    gloss = z * y\n    z = gloss\nreturn z", args="x, y=None"),
+        {"QP101"},
+    ),
     "behind the branch": (
         net("z = self.fc(x)\nif y is not None:\n    loss = F.l1_loss(z, y)\nreturn z * x", args="x, y=None"),
         {"QP101"},
