@@ -34,6 +34,8 @@ class Definitions:
         self._methods: dict[tuple[ClassRef, str], list[LexicalScope]] = {}
         self._families: dict[ClassRef, frozenset[ClassRef]] = {}
         self._modules: dict[ClassRef, bool] = {}
+        self._containers: dict[ClassRef, bool] = {}
+        self._iterated: dict[ClassRef, bool] = {}
         self._keeping: dict[ClassRef, bool] = {}
         self._set_in: dict[ClassRef, tuple[str, ...]] = {}
 
@@ -92,8 +94,17 @@ class Definitions:
 
     def is_container(self, cls: ClassRef) -> bool:
         """True if a class inherits from Sequential, ModuleList or ModuleDict."""
-        bases = (base.name for base in self.project.mro(cls) if isinstance(base, External))
-        return any(map(is_torch_container, bases))
+        if cls not in self._containers:
+            bases = (base.name for base in self.project.mro(cls) if isinstance(base, External))
+            self._containers[cls] = any(map(is_torch_container, bases))
+        return self._containers[cls]
+
+    def may_be_iterated(self, cls: ClassRef) -> bool:
+        """True unless a class is a module that is no container and defines neither `__iter__` nor `__getitem__`."""
+        if cls not in self._iterated:
+            methods = (self.method(cls, name) for name in ("__iter__", "__getitem__"))
+            self._iterated[cls] = not self.is_module(cls) or self.is_container(cls) or any(methods)
+        return self._iterated[cls]
 
     def is_metaclass(self, cls: ClassRef) -> bool:
         """True if the instances of a class are classes."""

@@ -8,36 +8,18 @@ from typing import TYPE_CHECKING
 
 from qprep.analysis.effects.abstract_objects import ClassObject, ClassOf, Named
 from qprep.analysis.effects.attribute_names import is_any, may_be, patterns_of
-from qprep.analysis.effects.lexical_scopes import BindingKind
 from qprep.analysis.symbols.ast_utils import last_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from qprep.analysis.effects.abstract_objects import References
-    from qprep.analysis.effects.lexical_scopes import Binding, FileScopes
+    from qprep.analysis.effects.lexical_scopes import FileScopes
 
 
 # What gives the modules of an object, or runs for each of them.
 _LISTS_MODULES = ("__dict__", "_modules", "apply", "children", "modules", "named_children", "named_modules")
 _FETCHES = frozenset(("__getattribute__", "__getattr__"))
-# Expressions that no class comes out of, and functions of Python that give none.
-_NO_CLASSES = (
-    ast.Constant,
-    ast.Dict,
-    ast.DictComp,
-    ast.GeneratorExp,
-    ast.JoinedStr,
-    ast.Lambda,
-    ast.List,
-    ast.ListComp,
-    ast.Set,
-    ast.SetComp,
-    ast.Tuple,
-)
-_OF_CONTAINERS = frozenset(
-    ("dict", "float", "frozenset", "int", "len", "list", "range", "set", "sorted", "str", "tuple")
-)
 
 
 def as_method_calls(
@@ -99,61 +81,8 @@ def _forms(
             yield from ((node.args[0], text, given) for text in _texts(name, file))
         case ast.Attribute(value=ast.Call(func=ast.Name(id="super"), args=[_, owner]), attr=name):
             yield owner, name, node.args
-        case ast.Attribute(value=cls, attr=name) if node.args and matters(name) and _may_be_class(cls, file):
-            if are_classes(targets(cls)):
-                yield node.args[0], name, node.args[1:]
-
-
-def _may_be_class(node: ast.expr, file: FileScopes) -> bool:
-    """True unless an expression is a container, text or number as it is written, or a variable of nothing else.
-
-    Most calls of `append` and its like are of such: what they hold need not be known.
-    """
-    if isinstance(node, _NO_CLASSES):
-        return False
-    scope = file.scope_of(node)
-    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
-        return node.func.id not in _OF_CONTAINERS or scope.binder(node.func.id) is not None
-    if isinstance(node, ast.Attribute):
-        return not _is_own_container(node, file)
-    home = scope.binder(node.id) if isinstance(node, ast.Name) else None
-    if home is None or not isinstance(node, ast.Name) or home.file is not file:
-        return True
-    return not all(_is_no_class(binding, file) for binding in home.bindings[node.id])
-
-
-def _is_own_container(node: ast.Attribute, file: FileScopes) -> bool:
-    """True for `self.items` where the class itself makes it a container, and the file never makes it anything else."""
-    method = file.scope_of(node)
-    if not (isinstance(node.value, ast.Name) and node.value.id == method.receiver):
-        return False
-    same = (each for each in file.index.of(ast.Attribute) if isinstance(each, ast.Attribute) and each.attr == node.attr)
-    stores = [each for each in same if not isinstance(each.ctx, ast.Load)]
-    is_made_here = any(file.scope_of(each).owner == method.owner for each in stores)
-    return is_made_here and all(_gives_no_class(file.parents.get(each), file) for each in stores)
-
-
-def _gives_no_class(statement: ast.AST | None, file: FileScopes) -> bool:
-    """True if an assignment gives its only target a container, text or number, or changes one."""
-    match statement:
-        case ast.Assign(targets=[_], value=value) | ast.AnnAssign(value=ast.expr() as value):
-            return not isinstance(value, ast.Name | ast.Attribute) and not _may_be_class(value, file)
-        case ast.AnnAssign(value=None) | ast.AugAssign():
-            return True
-    return False
-
-
-def _is_no_class(binding: Binding, file: FileScopes) -> bool:
-    """True if a binding gives a variable a container, text or number; `x += y` makes no class of one."""
-    value = binding.value
-    if binding.kind is not BindingKind.VALUE or not isinstance(value, ast.expr):
-        return False
-    match file.parents.get(value):
-        case ast.Assign(targets=[ast.Name()]) | ast.AnnAssign(target=ast.Name()):
-            return not isinstance(value, ast.Name) and not _may_be_class(value, file)
-        case ast.AugAssign(target=ast.Name()):
-            return True
-    return False
+        case ast.Attribute(value=cls, attr=name) if node.args and matters(name) and are_classes(targets(cls)):
+            yield node.args[0], name, node.args[1:]
 
 
 def are_classes(references: References) -> bool:

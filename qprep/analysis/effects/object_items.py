@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from functools import lru_cache
 
 from qprep.analysis.effects.abstract_objects import (
     MANY,
@@ -73,16 +74,19 @@ def items_of(evaluation: Evaluation, references: References) -> References:
 def with_parts(evaluation: Evaluation, references: References) -> References:
     """The same, and objects around the modules among them, as code of another package makes them."""
     modules = (each for each in references if isinstance(each.base, Instance) and not _may_have_items(evaluation, each))
-    return references | {Reference(HolderOf(each.base)) for each in modules}
+    return references.union(_holder_of(each.base) for each in modules)
+
+
+@lru_cache(maxsize=1 << 16)  # made anew for each growth of a set
+def _holder_of(base: Instance) -> Reference:
+    return Reference(HolderOf(base))
 
 
 def _may_have_items(evaluation: Evaluation, reference: Reference) -> bool:
     """True if an object may be iterated over; a module is, where its class says so or is a container."""
     match reference.base:
-        case Instance(cls=cls) if evaluation.is_module(cls):
-            return evaluation.is_container(cls) or bool(
-                evaluation.method(cls, "__iter__") or evaluation.method(cls, "__getitem__")
-            )
+        case Instance(cls=cls):
+            return evaluation.may_be_iterated(cls)
         case Made(name=name):
             return not name.startswith("torch.nn.") or is_torch_container(name)
     return True
