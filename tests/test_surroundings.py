@@ -289,6 +289,35 @@ def test_a_function_that_only_another_file_calls_is_reported(
     assert main(["check", *more, "ops.py"]) == 1
 
 
+_TOOL = "class Tool:\n    def {method}(self, a, b=0):\n        return a + b\n\n\ntool = Tool()\n{use}\n"
+_MODEL = """\
+import torch.nn as nn
+from ops import {name}
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.fc = nn.Linear(4, 4)
+
+    def forward(self, x):
+        return {call}
+"""
+CALLED_WITH_NUMBERS = {
+    "function": ("def mix(a, b=0):\n    return a + b\n\n\nK = mix(2, 3)\n", "mix", "mix(self.fc(x), x)"),
+    "method": (_TOOL.format(method="mix", use="tool.mix(2, 3)"), "tool", "tool.mix(self.fc(x), x)"),
+    "call of an object": (_TOOL.format(method="__call__", use="tool(2, 3)"), "tool", "tool(self.fc(x), x)"),
+}
+
+
+@pytest.mark.parametrize(("ops", "name", "call"), CALLED_WITH_NUMBERS.values(), ids=CALLED_WITH_NUMBERS.keys())
+def test_a_function_that_this_file_calls_with_numbers_is_reported_where_another_gives_it_tensors(
+    ops: str, name: str, call: str, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(folder, {"ops.py": ops, "net.py": _MODEL.format(name=name, call=call), "pyproject.toml": ""})
+    assert main(["check", "ops.py"]) == 1
+    assert "QP101" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("text", "may"),
     [

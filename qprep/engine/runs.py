@@ -73,8 +73,9 @@ def _in_project(
 ) -> list[CheckResult]:
     """The results of all parts: of the given files alone, where the other files can only forbid what is forbidden.
 
-    More files add doubts about fixes and never take one away. So they matter where a fix may be applied, or where a
-    class or function is left open that one of them may use.
+    Other files matter where a fix may be applied, as they add doubts about it, or where a class or function is left
+    open that one of them may use. Where neither holds, a fix that they would decline, or show to be safe because a
+    search reaches its limits with them (docs/soundness.md), stays unsafe.
     """
     if not project.paths:
         return run(divisions)

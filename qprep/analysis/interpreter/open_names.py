@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
     from qprep.analysis.interpreter.protocol import Analysis
+    from qprep.analysis.places import Place
+    from qprep.analysis.symbols.symbol_table import FileIndex
 
 _MAKING = frozenset(("__init__", "__new__", "__init_subclass__", "__post_init__"))  # evaluated with their class
 
@@ -21,7 +23,7 @@ class OpenNames(NamedTuple):
     """Names for which other files may be asked.
 
     made    classes whose constructors get objects that the given files do not show
-    called  functions, and classes with methods, that run operations and that nothing in the given files calls
+    called  functions and methods, or the names of objects, that run operations on what other files give them
     """
 
     made: tuple[str, ...]
@@ -40,22 +42,20 @@ def open_names(analysis: Analysis, modules: Collection[str]) -> OpenNames:
     A class counts once the evaluation has looked for the places that make it.
     """
     made = {DefinitionName.parse(cls.name).name for cls in analysis.looked_for if cls.module in modules}
-    called = {name for module in modules for name in _not_run(analysis, module)}
+    called = {name for module in modules for name in _called(analysis, module)}
     return OpenNames(tuple(sorted(made)), tuple(sorted(called)))
 
 
-def _not_run(analysis: Analysis, module: str) -> Iterator[str]:
-    """The functions, and the classes with methods, that nothing here uses and that run operations on activations."""
+def _called(analysis: Analysis, module: str) -> Iterator[str]:
+    """Names by which other files may run further operations on activations."""
     index = analysis.project.index(module)
     if index is None:
         return
-    read = {node.id for node in index.of(ast.Name) if isinstance(node, ast.Name)}
-    read |= {node.attr for node in index.of(ast.Attribute) if isinstance(node, ast.Attribute)}
+    found = {place for place, site in analysis.facts.ops.items() if not site.owned}
 
     def is_open(function: FunctionRef) -> bool:
-        short = DefinitionName.parse(function.name).name
-        is_used = (module, function.name) in analysis.ran or short in read or short in _MAKING
-        return not is_used and _runs_operations(analysis, function)
+        is_forward = isinstance(function.bound, Module) and _short_name(function) == "forward"  # run on tensors
+        return not is_forward and _short_name(function) not in _MAKING and _runs_more(analysis, function, found)
 
     for name in index.functions:
         if is_open(FunctionRef(module, name)):
@@ -63,12 +63,30 @@ def _not_run(analysis: Analysis, module: str) -> Iterator[str]:
     for name, entry in index.classes.items():
         cls = ClassRef(module, name)
         instance = Module(cls, SELF) if analysis.is_module(cls) else Object(cls)
-        if any(is_open(FunctionRef(module, f"{name}.{method}", instance)) for method in entry.methods):
-            yield DefinitionName.parse(name).name
+        for method in entry.methods:
+            function = FunctionRef(module, f"{name}.{method}", instance)
+            if is_open(function):
+                yield from _names_in_calls(index, DefinitionName.parse(name).name, _short_name(function))
 
 
-def _runs_operations(analysis: Analysis, ref: FunctionRef) -> bool:
-    """True if a function may run operations on what it is given."""
+def _names_in_calls(index: FileIndex, cls: str, method: str) -> list[str]:
+    """Names of which code in another file spells one to call a method: its own; of `__call__` and operators, those of
+    the class and of the file's variables, one of which may be an instance."""
+    if not method.startswith("__"):
+        return [method]
+    return [cls, *(node.id for node in index.of(ast.Name) if isinstance(node.ctx, ast.Store))]
+
+
+def _short_name(function: FunctionRef) -> str:
+    """The name of a function without those of the definitions around it."""
+    return DefinitionName.parse(function.name).name
+
+
+def _runs_more(analysis: Analysis, ref: FunctionRef, found: set[Place]) -> bool:
+    """True if a function may run operations, on what others give it, that the given files alone did not show.
+
+    A function that these call with numbers may be called with tensors elsewhere.
+    """
     frame = analysis.frame_of(ref.module)
     if frame is None:
         return False
@@ -78,4 +96,4 @@ def _runs_operations(analysis: Analysis, ref: FunctionRef) -> bool:
         summary = analysis.summary(frame, ref, None, recording=True, root=True, beside=True)
     except RecursionError:
         return True
-    return bool(summary.operation_places) or len(analysis.facts.unknown) > before
+    return not summary.operation_places <= found or len(analysis.facts.unknown) > before
