@@ -73,7 +73,7 @@ class Setting:
     broken   files that qprep failed on, by their path as reported, with what to say of them
     tell     called with the path of each file that is begun with
     context  files that are evaluated with the given ones, and neither reported nor changed
-    asks     whether to note what only other files of the project may tell
+    notes_open_names  the result lists the names that other files of the project may use
     """
 
     around: Around = ALONE
@@ -82,4 +82,4 @@ class Setting:
     broken: Mapping[str, Finding] = field(default_factory=dict)
     tell: Callable[[str], None] = lambda _: None
     context: tuple[Path, ...] = ()
-    asks: bool = False
+    notes_open_names: bool = False

@@ -79,7 +79,7 @@ def _in_project(
     """
     if not project.paths:
         return run(divisions)
-    done = run(_asking(divisions))
+    done = run(_noting_open_names(divisions))
     rest = [number for number, result in enumerate(done) if _needs_others(result, project, settings)]
     again = run(project.around(_some_parts(divisions, rest))) if rest else []
     for number, result in zip(rest, again, strict=True):
@@ -87,9 +87,9 @@ def _in_project(
     return done
 
 
-def _asking(divisions: Sequence[Division]) -> list[Division]:
+def _noting_open_names(divisions: Sequence[Division]) -> list[Division]:
     """The same parts, each of which notes what other files may tell."""
-    return [replace(d, parts=tuple(replace(part, asks=True) for part in d.parts)) for d in divisions]
+    return [replace(d, parts=tuple(replace(part, notes_open_names=True) for part in d.parts)) for d in divisions]
 
 
 def _needs_others(result: CheckResult, project: Beside, settings: SettingsResolver) -> bool:
@@ -140,7 +140,7 @@ def check_part(
 def _checked(survey: Survey, files: int, *, edits: bool) -> tuple[CheckResult, ExternalModules]:
     found = survey.findings() if edits else [reported.finding for reported in survey.reported]
     findings = found + survey.faults
-    left = open_names(survey.analysis, survey.own) if survey.setting.asks else None
+    left = open_names(survey.analysis, survey.own) if survey.setting.notes_open_names else None
     result = CheckResult(tuple(findings), files, len(survey.unknown), tuple(survey.unknown), left)
     return result, survey.project.beside()
 
@@ -229,7 +229,7 @@ def _fixed_in_project(
     settings, effort = work.settings, work.effort
     part = partial(check_part, settings=settings, overlay=work.overlay)
     known = _check_memory(effort.cache) if memory is not None and effort.cache is not None else None
-    every = replace(work, divisions=_asking(work.divisions), effort=replace(effort, edits=True))
+    every = replace(work, divisions=_noting_open_names(work.divisions), effort=replace(effort, edits=True))
     alone = run_parts(PartLook("check", part, look.parsed), every, known)
     rest = [number for number, result in enumerate(alone) if _needs_others(result, project, settings)]
     done = [_unfixed(result) for result in alone]

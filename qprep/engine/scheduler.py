@@ -44,7 +44,7 @@ class PartLook(Generic[_T]):
         self, division: Division, part: Partition, broken: dict[str, Finding], tell: Callable[[str], None]
     ) -> PartOutcome[_T]:
         """Look at a part without the files that are broken."""
-        setting = Setting(part.around, self.parsed, division.summary, broken, tell, part.context, part.asks)
+        setting = Setting(part.around, self.parsed, division.summary, broken, tell, part.context, part.notes_open_names)
         result, asked = self.work(part.paths, setting)
         return PartOutcome(result, asked, not broken)
 

@@ -46,13 +46,13 @@ class Partition:
     """Files that are analysed together, in the order given, and what surrounds them.
 
     `context` are files that use these: they are evaluated together with them, and neither reported nor changed.
-    `asks` says whether to note what only such files may tell.
+    `notes_open_names`: the result lists the names that such files may use (`open_names`).
     """
 
     paths: tuple[Path, ...]
     around: Around
     context: tuple[Path, ...] = ()
-    asks: bool = False
+    notes_open_names: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -98,7 +98,7 @@ class Cache:
         stamps = [list(pair) for pair in self.settings.registry.stamps]
         files = [[display_path(path), self.digest(path), self._settings_of(path)] for path in part.paths]
         context = [[display_path(path), self.digest(path)] for path in part.context]
-        options = [part.asks, self.settings.ignore_suppressions]
+        options = [part.notes_open_names, self.settings.ignore_suppressions]
         return self._hashed(["result", files, context, around, options, os.getcwd(), stamps])
 
     def _settings_of(self, path: Path) -> list[Any]:
