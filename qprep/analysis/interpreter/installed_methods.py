@@ -84,14 +84,15 @@ def hooks(analysis: Analysis, module: str) -> Iterator[Hook]:
 
 
 def _method(analysis: Analysis, index: FileIndex, value: ast.expr) -> FunctionRef | None:
-    """The method that `self.method` is, of a module class around it."""
-    match value:
-        case ast.Attribute(value=ast.Name(id="self"), attr=name):
-            for cls, entry in index.classes.items():
-                ref = ClassRef(index.name, cls)
-                around = entry.node.lineno <= value.lineno <= (entry.node.end_lineno or 0)
-                if around and name in entry.methods and analysis.is_module(ref):
-                    return FunctionRef(index.name, f"{cls}.{name}", Module(ref))
+    """The method that `self.method` is, of the module class around it."""
+    if not (isinstance(value, ast.Attribute) and isinstance(value.value, ast.Name)):
+        return None
+    for cls, entry in index.classes.items():
+        ref = ClassRef(index.name, cls)
+        around = [node for node in entry.methods.values() if _spans(node, value)]
+        owners = {parameter.arg for node in around for parameter in positional_parameters(node)[:1]}
+        if value.value.id in owners and value.attr in entry.methods and analysis.is_module(ref):
+            return FunctionRef(index.name, f"{cls}.{value.attr}", Module(ref))
     return None
 
 

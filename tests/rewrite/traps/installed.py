@@ -99,6 +99,22 @@ class Net(nn.Module):
 """),
     ),
     prepared(
+        "method-as-a-hook-of-an-object-called-this",
+        module("""
+class Net(nn.Module):
+    def __init__(this):
+        super().__init__()
+        this.fc = nn.Linear(4, 4)
+        this.fc.register_forward_hook(this.after)
+
+    def after(this, layer, inputs, output):
+        return F.relu(output) * 2
+
+    def forward(this, x):
+        return this.fc(x)
+"""),
+    ),
+    prepared(
         "functions-named-together",
         module("""
 relu, gate = F.relu, torch.sigmoid
