@@ -13,6 +13,7 @@ from qprep.engine.results import FixResult
 from qprep.engine.rule_registry import all_rules
 from qprep.foundation.findings import Finding, Rejection
 from qprep.tracing import TracePlace, TraceReport
+from tests.equivalence import differences, observe
 
 _REUSED = re.compile(r"`self\.([\w.]+)[^`]*` (?:has or may have parameters and )?runs ")
 
@@ -28,6 +29,16 @@ def write(folder: Path, files: Mapping[str, str]) -> list[Path]:
 def fix(paths: list[Path], *, write: bool) -> FixResult:
     """`qprep fix` without settings."""
     return runs.fix(paths, SettingsResolver(all_rules(), Options(), isolated=True), write=write)
+
+
+def fix_unharmed(text: str, folder: Path) -> FixResult:
+    """Fix `model.py` with this text; asserts that it runs before, and computes the same afterwards."""
+    write(folder / "before", {"model.py": text})
+    result = fix(write(folder / "after", {"model.py": text}), write=True)
+    before, after = observe(folder / "before"), observe(folder / "after")
+    assert before.runs["eval"].tensors, before.runs["eval"].error
+    assert differences(before, after) == []
+    return result
 
 
 def unreported(report: TraceReport, remaining: tuple[Finding, ...]) -> list[str]:

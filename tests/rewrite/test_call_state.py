@@ -6,9 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.equivalence import differences, observe
 from tests.rewrite.cases import module
-from tests.rewrite.running import fix, write
+from tests.rewrite.running import fix_unharmed
 
 _MODEL = """
 SEEN = []
@@ -62,12 +61,7 @@ _MADE = {"operation": "pass", "layer": "self.fc = nn.Linear(4, 4)", "tensor": "s
 def test_what_a_call_leaves_is_there_in_the_next(code: str, made: str, tmp_path: Path) -> None:
     if "fc" in made:
         code = code.replace("return ", "return self.fc(x) + ")
-    files = {"model.py": module(_MODEL.format(code=code, made=made))}
-    write(tmp_path / "before", files)
-    fix(write(tmp_path / "after", files), write=True)
-    before, after = observe(tmp_path / "before"), observe(tmp_path / "after")
-    assert before.runs["eval"].tensors, before.runs["eval"].error
-    assert differences(before, after) == []
+    fix_unharmed(module(_MODEL.format(code=code, made=made)), tmp_path)
 
 
 _SHARED = {
@@ -80,8 +74,5 @@ _SHARED = {
 @pytest.mark.parametrize(("made", "code"), _SHARED.values(), ids=_SHARED.keys())
 def test_both_instances_have_one_buffer(made: str, code: str, tmp_path: Path) -> None:
     code += "\n        return torch.tanh(x) * self.count"
-    files = {"model.py": module(_MODEL.format(code=code, made=made))}
-    write(tmp_path / "before", files)
-    fix(write(tmp_path / "after", files), write=True)
-    assert differences(observe(tmp_path / "before"), observe(tmp_path / "after")) == []
+    fix_unharmed(module(_MODEL.format(code=code, made=made)), tmp_path)
     assert "another(self.block)" in (tmp_path / "after" / "model.py").read_text(encoding="utf-8")

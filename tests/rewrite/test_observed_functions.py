@@ -9,7 +9,7 @@ import pytest
 from qprep.foundation.findings import Fix, Rejection
 from tests.equivalence import differences, observe
 from tests.rewrite.cases import module
-from tests.rewrite.running import fix, write
+from tests.rewrite.running import fix, fix_unharmed, write
 
 _HELD = """
 class Net(nn.Module):
@@ -91,12 +91,7 @@ SOURCES = {
 
 @pytest.mark.parametrize("source", [pytest.param(text, id=name) for name, text in SOURCES.items()])
 def test_the_safe_fixes_change_nothing_that_other_code_finds(source: str, tmp_path: Path) -> None:
-    files = {"model.py": module(source)}
-    write(tmp_path / "before", files)
-    result = fix(write(tmp_path / "after", files), write=True)
-    before, after = observe(tmp_path / "before"), observe(tmp_path / "after")
-    assert before.runs["eval"].tensors, before.runs["eval"].error
-    assert differences(before, after) == []
+    result = fix_unharmed(module(source), tmp_path)
     left = [finding for finding in result.remaining if finding.stands_in_the_way]
     assert all(isinstance(f.fix, Rejection) or (isinstance(f.fix, Fix) and "not proven" in f.notes[0]) for f in left)
     assert left
@@ -153,12 +148,7 @@ READS = {
 
 @pytest.mark.parametrize(("read", "value", "fixed"), READS.values(), ids=READS.keys())
 def test_a_handler_sees_only_the_function_that_it_asks_for(read: str, value: str, fixed: int, tmp_path: Path) -> None:
-    files = {"model.py": module(_ATTENTION.replace("{read}", read).replace("{value}", value))}
-    write(tmp_path / "before", files)
-    result = fix(write(tmp_path / "after", files), write=True)
-    before, after = observe(tmp_path / "before"), observe(tmp_path / "after")
-    assert before.runs["eval"].tensors, before.runs["eval"].error
-    assert differences(before, after) == []
+    result = fix_unharmed(module(_ATTENTION.replace("{read}", read).replace("{value}", value)), tmp_path)
     assert len([f for f in result.fixed if f.code.startswith("QP")]) == fixed
 
 

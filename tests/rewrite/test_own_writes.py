@@ -6,9 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.equivalence import differences, observe
 from tests.rewrite.cases import module
-from tests.rewrite.running import fix, write
+from tests.rewrite.running import fix, fix_unharmed, write
 
 _MODEL = """
 NAMES = ["act"]
@@ -58,12 +57,7 @@ _CASES = [
 @pytest.mark.parametrize(("code", "texts"), _CASES)
 def test_the_last_value_counts(code: str, texts: dict[str, str], tmp_path: Path) -> None:
     source = _MODEL.format(code=code.format(**texts), **texts)
-    files = {"model.py": "import contextlib\n" + module(source)}
-    write(tmp_path / "before", files)
-    fix(write(tmp_path / "after", files), write=True)
-    before, after = observe(tmp_path / "before"), observe(tmp_path / "after")
-    assert before.runs["eval"].tensors, before.runs["eval"].error
-    assert differences(before, after) == []
+    fix_unharmed("import contextlib\n" + module(source), tmp_path)
 
 
 _OTHER_NAMES = {
@@ -98,10 +92,7 @@ class Net({base}):
 def example():
     return Net(), (torch.randn(2, 4),)
 """
-    files = {"model.py": module(source)}
-    write(tmp_path / "before", files)
-    result = fix(write(tmp_path / "after", files), write=True)
-    assert differences(observe(tmp_path / "before"), observe(tmp_path / "after")) == []
+    result = fix_unharmed(module(source), tmp_path)
     assert [finding.code for finding in result.remaining] == ["QP303"]
 
 
@@ -149,9 +140,4 @@ _CHANGES = {
 @pytest.mark.parametrize("code", _CHANGES.values(), ids=_CHANGES.keys())
 def test_a_change_by_name_reaches_every_call(code: str, place: str, tmp_path: Path) -> None:
     source = _CHANGED.format(**{"made": "pass", "later": "pass", place: code})
-    files = {"model.py": module(source)}
-    write(tmp_path / "before", files)
-    fix(write(tmp_path / "after", files), write=True)
-    before, after = observe(tmp_path / "before"), observe(tmp_path / "after")
-    assert before.runs["eval"].tensors, before.runs["eval"].error
-    assert differences(before, after) == []
+    fix_unharmed(module(source), tmp_path)

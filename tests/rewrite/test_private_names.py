@@ -8,9 +8,8 @@ from pathlib import Path
 import pytest
 
 from qprep.analysis.symbols.private_names import with_private_names, without_class
-from tests.equivalence import differences, observe
 from tests.rewrite.cases import module
-from tests.rewrite.running import fix, write
+from tests.rewrite.running import fix_unharmed
 
 _MODEL = """
 class {base}(nn.Module):
@@ -51,12 +50,7 @@ PROGRAMS = {
 def test_private_attributes_are_found_under_their_full_names(
     base: str, line: str, outside: str, is_fixed: bool, tmp_path: Path
 ) -> None:
-    files = {"model.py": module(_MODEL.format(base=base, line=line, outside=outside or "pass"))}
-    write(tmp_path / "before", files)
-    result = fix(write(tmp_path / "after", files), write=True)
-    before, after = observe(tmp_path / "before"), observe(tmp_path / "after")
-    assert before.runs["eval"].tensors, before.runs["eval"].error
-    assert differences(before, after) == []
+    result = fix_unharmed(module(_MODEL.format(base=base, line=line, outside=outside or "pass")), tmp_path)
     assert not is_fixed or "QP201" in {finding.code for finding in result.fixed}
 
 
