@@ -16,7 +16,7 @@ from qprep.analysis.effects.child_listings import (
     Shape,
     child_listings,
 )
-from qprep.analysis.effects.class_conditions import conditions, failing, holding, needed_behind
+from qprep.analysis.effects.class_conditions import conditions, needed_behind
 from qprep.analysis.effects.emptiness_tests import emptiness_tests
 from qprep.analysis.effects.iterated_attributes import attribute_gone_through, taken_attribute
 from qprep.analysis.effects.listed_children import (
@@ -29,6 +29,7 @@ from qprep.analysis.effects.method_calls import calls_of
 from qprep.analysis.effects.object_tests import GivenName, Test
 from qprep.analysis.effects.outliving_values import keeps_targets
 from qprep.analysis.effects.outside_effects import OutsideEffects
+from qprep.analysis.effects.variable_tests import failing, holding
 from qprep.analysis.effects.visit_rounds import VisitRound, blocks, goes_through_tensors
 from qprep.analysis.symbols.ast_utils import last_name
 from qprep.analysis.values.abstract_values import ClassRef

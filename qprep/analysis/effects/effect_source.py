@@ -12,6 +12,7 @@ from qprep.analysis.effects.held_modules import HeldModules
 from qprep.analysis.effects.mutations import effects_of
 from qprep.analysis.effects.outside_effects import OutsideEffects
 from qprep.analysis.effects.points_to import PointsTo
+from qprep.analysis.effects.written_texts import words_in
 from qprep.analysis.interpreter.protocol import Analysis
 from qprep.analysis.values.abstract_values import ClassRef, Number, Plain, Tensor, Word, options
 
@@ -46,6 +47,12 @@ class EffectSource:
         outside = OutsideEffects(self.points_to)
         modules = self.project.given
         return EffectIndex(effect for module in modules for effect in effects_of(self.points_to, module, outside))
+
+    @cached_property
+    def written_words(self) -> frozenset[str]:
+        """The words of all texts in the given files but docstrings, and the names of their classes."""
+        files = (file for module in self.project.given if (file := self.points_to.file(module)) is not None)
+        return frozenset(word for file in files for word in words_in(file))
 
     def targets_of(self, effect: Effect) -> References:
         """The objects that an effect may reach; over-approximates for generic code, which works on many classes."""

@@ -280,7 +280,9 @@ class FileScopes:
         self.index.bind_import(node, found)
         self.index.stars[:] = stars
         for name, entry in found.items():
-            scope.bindings.setdefault(name, []).append(Binding(BindingKind.IMPORT, node, entry.target))
+            bindings = scope.bindings.setdefault(name, [])
+            if not any(each.kind is BindingKind.IMPORT and each.target == entry.target for each in bindings):
+                bindings.append(Binding(BindingKind.IMPORT, node, entry.target))
 
     @staticmethod
     def _bind_patterns(scope: LexicalScope, node: ast.Match, subject: ast.expr) -> None:

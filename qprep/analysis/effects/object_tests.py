@@ -52,6 +52,25 @@ class NameTest:
 
 
 @dataclass(frozen=True, slots=True)
+class NameInTest:
+    """The name of the class is one of several texts, or none of them.
+
+    `texts` are those that are known, None where they come from outside. Where `is_complete` is false, code may add
+    any text that the source has.
+    """
+
+    texts: frozenset[str] | None
+    is_complete: bool
+    is_positive: bool = True
+
+    def admits(self, name: str) -> bool:
+        """True if a class of this name may meet the condition, and no text but the known ones counts."""
+        if self.is_positive:
+            return self.texts is None or name in self.texts
+        return not self.is_complete or self.texts is None or name not in self.texts
+
+
+@dataclass(frozen=True, slots=True)
 class AnyOf:
     """At least one of several conditions holds."""
 
@@ -68,7 +87,7 @@ class GivenName:
     listed: frozenset[Test] | None = None
 
 
-Test = ClassTest | AttributeTest | NameTest | AnyOf | GivenName
+Test = ClassTest | AttributeTest | NameTest | NameInTest | AnyOf | GivenName
 
 
 def precision(test: Test) -> tuple[int, int]:
@@ -98,6 +117,8 @@ def stable_hash(part: object) -> int:
             return hash((2, text_hash(name), is_positive))
         case NameTest(how=how, text=text, is_positive=is_positive):
             return hash((3, text_hash(how), text_hash(text), is_positive))
+        case NameInTest(texts=texts, is_complete=is_complete, is_positive=is_positive):
+            return hash((7, stable_hash(texts), is_complete, is_positive))
         case AnyOf(tests=tests):
             return hash((4, stable_hash(tests)))
         case GivenName(listed=listed):

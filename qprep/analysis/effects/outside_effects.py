@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from qprep.analysis.effects import silent_calls
 from qprep.analysis.effects.abstract_objects import Base, ClassObject, FunctionObject, Instance, Made, Named, Reference
-from qprep.analysis.effects.class_conditions import conditions, failing
+from qprep.analysis.effects.class_conditions import conditions
 from qprep.analysis.effects.implicit_methods import (
     CONSTRUCTION,
     ENTER,
@@ -34,6 +34,7 @@ from qprep.analysis.effects.silent_code import (
     makes_items,
     may_be_method,
 )
+from qprep.analysis.effects.variable_tests import failing
 from qprep.analysis.effects.visit_rounds import DEFERRED, VisitRound, blocks, goes_through_tensors
 from qprep.analysis.symbols.ast_utils import argument_values
 from qprep.analysis.values.abstract_values import ClassRef, External

@@ -17,7 +17,6 @@ from collections.abc import Callable, Iterable
 from qprep.analysis.effects.abstract_objects import NOTHING, Held, Reference, References
 from qprep.analysis.effects.attribute_values import attribute_of, classes_of_objects, may_hold_on_some, may_keep
 from qprep.analysis.effects.call_sites import CallGraph
-from qprep.analysis.effects.class_conditions import Variable
 from qprep.analysis.effects.evaluation import Evaluation
 from qprep.analysis.effects.expression_values import of_expression
 from qprep.analysis.effects.external_results import given_to_writers
@@ -44,6 +43,7 @@ from qprep.analysis.effects.value_keys import (
     VariableKey,
     WrittenKey,
 )
+from qprep.analysis.effects.variable_tests import Variable
 from qprep.analysis.effects.variable_values import of_binding, of_variable
 from qprep.analysis.symbols.module_resolver import Project
 from qprep.analysis.values.abstract_values import ClassRef

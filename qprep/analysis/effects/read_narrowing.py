@@ -17,11 +17,9 @@ from qprep.analysis.effects.abstract_objects import (
     References,
 )
 from qprep.analysis.effects.class_conditions import (
-    Variable,
     binding_loop,
     conditions,
     containers_with,
-    is_none_or_attribute,
     may_bind,
     needed_behind,
 )
@@ -32,6 +30,8 @@ from qprep.analysis.effects.listings import module_beside
 from qprep.analysis.effects.object_tests import ClassTest, Test
 from qprep.analysis.effects.python_classes import is_standard
 from qprep.analysis.effects.reference_sets import are_values, may_be_listed
+from qprep.analysis.effects.variable_tests import Variable, is_none_or_attribute
+from qprep.analysis.effects.written_texts import texts_in
 from qprep.analysis.values.abstract_values import ClassRef, External
 
 
@@ -111,6 +111,7 @@ def tested_variable(evaluation: Evaluation, name: str, scope: LexicalScope) -> V
         lambda function: scope.binder(function) is None,
         frozenset(held),
         attributes,
+        lambda node: texts_in(evaluation, node, scope),
     )
 
 

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from qprep.analysis.effects.attribute_names import is_any, may_be, patterns_of
-from qprep.analysis.effects.class_conditions import Variable, conditions
+from qprep.analysis.effects.class_conditions import conditions
 from qprep.analysis.effects.method_calls import attribute_reads
-from qprep.analysis.effects.object_tests import AnyOf, ClassTest, NameTest
+from qprep.analysis.effects.object_tests import AnyOf, ClassTest, NameInTest, NameTest
+from qprep.analysis.effects.variable_tests import Variable
 from qprep.analysis.symbols.ast_utils import dotted_root, last_name
 
 if TYPE_CHECKING:
@@ -253,6 +254,6 @@ def _may_be_table(test: Test) -> bool:
             )
         case ClassTest(classes=classes):
             return "builtins.dict" not in (classes or ())
-        case NameTest():
+        case NameTest() | NameInTest():
             return test.admits(CHILD_TABLE)
     return True

@@ -20,7 +20,7 @@ from qprep.analysis.effects.attribute_names import is_any
 from qprep.analysis.effects.class_facts import ROOTS, RUNTIME, TORCH, ModuleClass, short_name
 from qprep.analysis.effects.effect_kinds import EffectKind
 from qprep.analysis.effects.effect_source import EffectSource
-from qprep.analysis.effects.object_tests import AnyOf, AttributeTest, ClassTest, GivenName, NameTest, Test
+from qprep.analysis.effects.object_tests import AnyOf, AttributeTest, ClassTest, GivenName, NameInTest, NameTest, Test
 from qprep.analysis.values.abstract_values import ClassRef, External
 from qprep.foundation.catalogue.module_attributes import LAYER_ATTRIBUTES, NN_MODULE_ATTRIBUTES, OTHER_ATTRIBUTES
 
@@ -75,6 +75,21 @@ class TargetClasses:
                 return not is_positive or self._may_have(cls, name)
             case NameTest():
                 return test.admits(short_name(cls))
+            case NameInTest():
+                return self._may_be_named(test, cls)
+
+    def _may_be_named(self, test: NameInTest, cls: ModuleClass) -> bool:
+        """True if the name of a class may be among some texts.
+
+        A text that comes from outside may name any class that code outside knows: not one that a fix adds, unless a
+        class of the project has the same name.
+        """
+        name = short_name(cls)
+        if not test.is_positive or test.is_complete:
+            return test.admits(name)
+        if name in self._source.written_words or name in (test.texts or ()):
+            return True
+        return test.texts is None and not (isinstance(cls, str) and cls.startswith(RUNTIME))
 
     def _may_have(self, cls: ModuleClass, name: str) -> bool:
         """True if `hasattr` may find an attribute in an object of a class: each module has those of nn.Module."""

@@ -151,21 +151,32 @@ def _classes_of(scope: Scope, declaration: Declaration) -> Iterator[ModuleClass]
     except SyntaxError:
         return
     for call in (node for node in ast.walk(tree) if isinstance(node, ast.Call)):
-        name = last_name(call.func)
+        home, name = _imported(scope, declaration.unit.module, call.func)
         if name in _COPIES:
             yield f"{_RUNTIME}Tied"
             settings = {keyword.arg for keyword in call.keywords}
             is_plain = "plain" in settings and "whole" not in settings
             for cls in _held_classes(scope, call.args[0] if call.args else None):
                 yield f"{COPIED}{cls}" if is_plain and is_foreign(cls) else cls
-        elif scope.context.analysis.catalogue.nn_module(name) is not None and not _is_runtime(call.func):
+        elif scope.context.analysis.catalogue.nn_module(name) is not None and f"{home}." != _RUNTIME:
             yield f"torch.nn.{name}"
         elif name[:1].isupper():
             yield f"{_RUNTIME}{name}"
 
 
-def _is_runtime(func: ast.expr) -> bool:
-    return isinstance(func, ast.Attribute) and last_name(func.value) == "runtime_modules"
+def _imported(scope: Scope, file: str, func: ast.expr) -> tuple[str, str]:
+    """The module and the name of a class or function, whatever a file calls it; no module if it is not imported."""
+    if isinstance(func, ast.Attribute):
+        is_runtime = last_name(func.value) == "runtime_modules"
+        return _RUNTIME.removesuffix(".") if is_runtime else "", func.attr
+    name = last_name(func)
+    for place, entry in scope.imports:
+        if place == file and (entry.alias or entry.name) == name:
+            return entry.module, entry.name
+    index = scope.context.project.index(file)
+    known = index.imports.get(name) if index is not None else None
+    home, _, own = known.target.rpartition(".") if known is not None else ("", "", name)
+    return home, own
 
 
 def _held_classes(scope: Scope, node: ast.expr | None) -> Iterator[ModuleClass]:
