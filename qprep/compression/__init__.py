@@ -14,6 +14,7 @@ from qprep.compression.policies.quantization import QuantizationPolicy
 from qprep.compression.policies.regularization import RegularizationPolicy
 from qprep.compression.policies.thinning import ThinningPolicy
 from qprep.compression.policy import Policy
+from qprep.compression.pruners.baidu import BaiduRNNPruner
 from qprep.compression.pruners.channels import StructurePruner
 from qprep.compression.pruners.levels import (
     AutomatedGradualPruner,
@@ -24,6 +25,28 @@ from qprep.compression.pruners.levels import (
 from qprep.compression.pruners.nm import NMPruner
 from qprep.compression.pruners.one_shot import SparseGPTPruner, WandaPruner
 from qprep.compression.pruners.pruner import Context, Pruner
+from qprep.compression.pruners.ranked import (
+    ActivationAPoZRankedFilterPruner,
+    ActivationMeanAGP,
+    ActivationMeanRankedFilterPruner,
+    APoZAGP,
+    BernoulliAGP,
+    BernoulliFilterPruner,
+    GradientAGP,
+    GradientRankedFilterPruner,
+    L1RankedAGP,
+    L1RankedStructureParameterPruner,
+    L2RankedAGP,
+    L2RankedStructureParameterPruner,
+    RandomAGP,
+    RandomLevelStructureParameterPruner,
+    RandomRankedFilterPruner,
+    TaylorAGP,
+    TaylorRankedStructurePruner,
+)
+from qprep.compression.pruners.reconstruction import FMReconstructionChannelPruner
+from qprep.compression.pruners.splicing import SplicingPruner
+from qprep.compression.pruners.thresholds import StructureParameterPruner
 from qprep.compression.registry import register
 from qprep.compression.regularizers import (
     BatchNormSlimming,
@@ -40,6 +63,14 @@ from qprep.compression.sensitivity import sensitivity
 from qprep.compression.structure import groups, thin
 
 CompressionScheduler = Scheduler  # Distiller's name
+ActivationAPoZRankedFilterPruner_AGP = APoZAGP  # these as a schedule names them
+ActivationMeanRankedFilterPruner_AGP = ActivationMeanAGP
+BernoulliFilterPruner_AGP = BernoulliAGP
+GradientRankedFilterPruner_AGP = GradientAGP
+L1RankedStructureParameterPruner_AGP = L1RankedAGP
+L2RankedStructureParameterPruner_AGP = L2RankedAGP
+RandomRankedFilterPruner_AGP = RandomAGP
+TaylorRankedStructurePruner_AGP = TaylorAGP
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401  (classes of other packages)
@@ -56,17 +87,31 @@ def __getattr__(name: str) -> Any:  # noqa: ANN401  (classes of other packages)
 
 
 __all__ = [
+    "ActivationAPoZRankedFilterPruner",
+    "ActivationAPoZRankedFilterPruner_AGP",
+    "ActivationMeanRankedFilterPruner",
+    "ActivationMeanRankedFilterPruner_AGP",
     "AutomatedGradualPruner",
+    "BaiduRNNPruner",
     "BatchNormSlimming",
+    "BernoulliFilterPruner",
+    "BernoulliFilterPruner_AGP",
     "ChannelLasso",
     "CompressionError",
     "CompressionReport",
     "CompressionScheduler",
     "Context",
+    "FMReconstructionChannelPruner",
+    "GradientRankedFilterPruner",
+    "GradientRankedFilterPruner_AGP",
     "GroupLassoRegularizer",
     "GroupVarianceRegularizer",
     "KnowledgeDistillation",
+    "L1RankedStructureParameterPruner",
+    "L1RankedStructureParameterPruner_AGP",
     "L1Regularizer",
+    "L2RankedStructureParameterPruner",
+    "L2RankedStructureParameterPruner_AGP",
     "LRPolicy",
     "MagnitudeParameterPruner",
     "Masks",
@@ -77,6 +122,9 @@ __all__ = [
     "Pruner",
     "PruningPolicy",
     "QuantizationPolicy",
+    "RandomLevelStructureParameterPruner",
+    "RandomRankedFilterPruner",
+    "RandomRankedFilterPruner_AGP",
     "RegularizationPolicy",
     "Regularizer",
     "Schedule",
@@ -85,7 +133,11 @@ __all__ = [
     "SensitivityPruner",
     "SparseGPTPruner",
     "SparsityLevelParameterPruner",
+    "SplicingPruner",
+    "StructureParameterPruner",
     "StructurePruner",
+    "TaylorRankedStructurePruner",
+    "TaylorRankedStructurePruner_AGP",
     "ThinningPolicy",
     "WandaPruner",
     "file_config",

@@ -77,6 +77,10 @@ class Masks:
         """The mask that `owner` keeps of a parameter."""
         return self._shares.get(parameter, {}).get(owner)
 
+    def shares(self, parameter: Parameter) -> tuple[Share, ...]:
+        """The masks that policies keep of a parameter."""
+        return tuple(self._shares.get(parameter, {}).values())
+
     def set(self, parameter: Parameter, owner: str, share: Share) -> None:
         """Replace the share of `owner`; CompressionError for a mask of another shape."""
         if share.keep.shape != parameter.shape:

@@ -10,8 +10,10 @@ import pytest
 import torch
 from torch import nn
 
+from qprep import compression
+from qprep.compression import Pruner, Regularizer
 from qprep.compression.classes import known_classes
-from qprep.compression.registry import Section
+from qprep.compression.registry import Section, registered
 from tests.compression.nets import EXAMPLE, Residual, batches, seeded, sgd
 
 TEXT = (Path(__file__).resolve().parents[2] / "docs" / "compression.md").read_text(encoding="utf-8")
@@ -87,3 +89,11 @@ def test_every_class_that_the_page_names_exists() -> None:
     named = set(re.findall(r"`([A-Z][A-Za-z0-9]+Pruner)`", table))
     assert named <= known
     assert len(named) > 12
+
+
+def test_every_pruner_and_regularizer_of_a_schedule_is_in_the_package() -> None:
+    kinds = {name: kind for name, kind in registered().items() if issubclass(kind, (Pruner, Regularizer))}
+    own = {name: kind for name, kind in kinds.items() if kind.__module__.startswith("qprep.")}
+    assert len(own) > 30
+    assert [name for name, kind in own.items() if getattr(compression, name, None) is not kind] == []
+    assert own.keys() <= set(compression.__all__)

@@ -23,7 +23,9 @@ from qprep.compression.windows import Window
 class ThinningPolicy(Policy):
     """Removes channels whose weights are all masked, at the first minibatch of its epochs; see `thin`.
 
-    Channels that the threshold of a regularizer has set to 0, in the epochs of that regularizer, count as masked.
+    Channels that the threshold of a regularizer has set to 0, in the epochs of that regularizer, count as masked. A
+    channel whose weights are 0 because single weights were pruned goes if that changes no output; otherwise it stays,
+    with a note. One channel of a layer always stays.
 
     `thinning_func_str`, `arch` and `dataset` are Distiller's and not needed: the model runs on the example inputs.
     `fold_constants` as in `thin`: for masks of filters that leave the BatchNorm behind them.
@@ -61,7 +63,13 @@ def thin_in_training(training: Training, *, fold_constants: bool = False) -> Non
         training.note("nothing was removed: no channel is masked")
         return
     optimizers = members_of(training.optimizer)
-    record = thin(model, training.example, optimizer=optimizers, masks=held, fold_constants=fold_constants)
+    record = thin(
+        *(model, training.example),
+        optimizer=optimizers,
+        masks=held,
+        fold_constants=fold_constants,
+        must=_structural(training),
+    )
     _note_foreign(training, record)
     adopt(training, record)
 
@@ -74,6 +82,29 @@ def _held(training: Training) -> dict[Parameter, Tensor]:
         for parameter, mask in zeros().items():
             found[parameter] = found[parameter] & mask if parameter in found else mask
     return found
+
+
+def _structural(training: Training) -> dict[Parameter, Tensor]:
+    """Masks of now by policies that mask whole rows of a weight along a dimension, some of them and not all."""
+    found: dict[Parameter, Tensor] = {}
+    for each in training.masks.parameters:
+        for mask in (share.keep for share in training.masks.shares(each) if not share.forward):
+            if _is_of_rows(mask):
+                found[each] = found[each] & mask if each in found else mask
+    for zeros in training.unmasked_zeros:
+        for each, mask in zeros().items():
+            if _is_of_rows(mask):
+                found[each] = found[each] & mask if each in found else mask
+    return found
+
+
+def _is_of_rows(mask: Tensor) -> bool:
+    """True if `mask` keeps some rows along a dimension as a whole and removes the others as a whole."""
+    for dim in range(mask.dim()):
+        rows = mask.movedim(dim, 0).flatten(1) if mask.dim() > 1 else mask.unsqueeze(1)
+        if bool(mask.any()) and torch.equal(rows.any(1), rows.all(1)):
+            return True
+    return False
 
 
 def _note_foreign(training: Training, record: Record) -> None:

@@ -41,6 +41,7 @@ def thin(
     masks: MutableMapping[nn.Parameter, Tensor] | None = None,
     found: Groups | None = None,
     fold_constants: bool = False,
+    must: Mapping[nn.Parameter, Tensor] | None = None,
 ) -> Record:
     """Remove the channels of `model` that are masked, and return the record of what was removed.
 
@@ -55,6 +56,8 @@ def thin(
     found           what `groups` returned for this model as it is now, to save its run
     fold_constants  whether channels whose masks leave a constant (a filter of 0 before a BatchNorm) go too: the biases
                     of the layers that read them, or the running means behind these, take what the constant adds
+    must            masks, by parameter, of what has to go; other masked channels go where the output allows it, and one
+                    of a layer stays, each with a note. Without it, all that is masked goes, or nothing
     """
     inner = plain(model)
     if is_record(example_inputs):
@@ -69,7 +72,7 @@ def thin(
     elif found.model is not inner:
         raise StructureError("expected the groups of this model, found those of another")
     optimizers = [optimizer] if isinstance(optimizer, torch.optim.Optimizer) else list(optimizer or ())
-    return thinned(found, given, optimizers, masks, fold_constants=fold_constants)
+    return thinned(found, given, optimizers, masks, fold_constants=fold_constants, must=must)
 
 
 def macs(model: nn.Module, *example_inputs: Any) -> int:

@@ -18,17 +18,27 @@ def tensors_of(model: nn.Module) -> dict[str, Tensor]:
     return {name: tensor.detach() for name, tensor in named}
 
 
+def emptied_by(tensors: Mapping[str, Tensor], cuts: Cuts) -> list[tuple[str, int]]:
+    """The (tensor, dim) that would keep no position, in order."""
+    return [(name, dim) for (name, dim), gone in cuts.items() if not bool(_stays(tensors[name].shape[dim], gone).any())]
+
+
 def kept_of(tensors: Mapping[str, Tensor], cuts: Cuts) -> dict[str, dict[int, Tensor]]:
     """By tensor and dimension, the positions that stay; StructureError if none would."""
     found: dict[str, dict[int, Tensor]] = {}
     for (name, dim), gone in cuts.items():
         size = tensors[name].shape[dim]
-        stays = torch.ones(size, dtype=torch.bool)
-        stays[gone] = False
+        stays = _stays(size, gone)
         if not bool(stays.any()):
             raise StructureError(f"expected at least one channel of {name} to stay, found all {size} to be removed")
         found.setdefault(name, {})[dim] = stays.nonzero().flatten()
     return found
+
+
+def _stays(size: int, gone: Tensor) -> Tensor:
+    stays = torch.ones(size, dtype=torch.bool)
+    stays[gone] = False
+    return stays
 
 
 def cut(tensor: Tensor, kept: Mapping[int, Tensor]) -> Tensor:

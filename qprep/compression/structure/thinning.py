@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -11,9 +12,10 @@ from torch.optim import Optimizer
 from qprep.compression.structure.constants import folded
 from qprep.compression.structure.cutting import cut, cut_all, kept_of, tensors_of
 from qprep.compression.structure.gate import ModelArguments, compared, doubled
-from qprep.compression.structure.model import Family, Groups
+from qprep.compression.structure.model import Groups, Removal
 from qprep.compression.structure.optimizer import cut_state
 from qprep.compression.structure.record import Record, commit, made
+from qprep.compression.structure.removal import Values, masked_groups, possible, spared
 from qprep.compression.structure.structure_errors import ThinningError
 
 Masks = MutableMapping[nn.Parameter, Tensor]
@@ -26,24 +28,33 @@ def thinned(
     masks: Masks | None,
     *,
     fold_constants: bool = False,
+    must: Mapping[nn.Parameter, Tensor] | None = None,
 ) -> Record:
-    """Remove what is masked; ThinningError, and nothing changed, where the model would compute something else."""
+    """Remove what is masked; ThinningError, and nothing changed, where the model would compute something else.
+
+    must  masks of what has to go, None for all: the other channels go where the model allows it, and one of a layer
+          stays, with a note
+    """
     model, masks = found.model, {} if masks is None else masks
     owners = dict(model.named_parameters())
     tensors = _effective(tensors_of(model), owners, masks)
     zero = {name: _zero_rows(tensors, name) for name in _makers(found)}
     asked = {name for name, owner in owners.items() if owner in masks} if masks else set(owners)
-    removal = {each.name: gone for each in found.families if (gone := _gone(each, zero, asked))}
+    removal = masked_groups(found, zero, asked)
+    check = partial(_checked, found, tensors, arguments, fold_constants)
+    notes: tuple[str, ...] = ()
+    if must is None:
+        changed = check(removal)
+    else:
+        removal, changed, notes = _lenient(found, removal, tensors, must, check)
     kept = kept_of(tensors, found.cuts(removal))
-    changed = folded(found, removal, tensors, arguments) if fold_constants and removal else {}
-    _pass(found, removal, tensors, arguments, changed)
     by_parameter: dict[Tensor, Mapping[int, Tensor]] = {
         owners[name]: positions for name, positions in kept.items() if name in owners
     }
     put_states = [cut_state(each, by_parameter) for each in optimizers]
     thin_masks = {each: cut(mask, by_parameter[each]) for each, mask in masks.items() if each in by_parameter}
     widths = found.widths(removal)
-    record = made(tensors, kept, widths, _notes(found, tensors, asked))
+    record = made(tensors, kept, widths, (*notes, *_notes(found, tensors, asked)))
     whole = {**tensors_of(model), **changed}
     thin = {**changed, **cut_all(whole, kept)}
     for put_state in put_states:
@@ -53,18 +64,36 @@ def thinned(
     return record
 
 
-def _pass(
+def _lenient(
     found: Groups,
-    removal: Mapping[str, list[int]],
+    removal: dict[str, list[int]],
     tensors: Mapping[str, Tensor],
-    arguments: ModelArguments,
-    changed: Mapping[str, Tensor],
-) -> None:
-    """Run the gate, with twice the batch as well where the model takes that."""
+    must: Mapping[nn.Parameter, Tensor],
+    check: Callable[[Removal], Values],
+) -> tuple[dict[str, list[int]], Values, tuple[str, ...]]:
+    """What can go of `removal`, the result of its check, and sentences on what stays."""
+    removal, single = spared(found, removal, tensors)
+    owners = dict(found.model.named_parameters())
+    kept = {name: must.get(each, torch.ones_like(each, dtype=torch.bool)) for name, each in owners.items()}
+    zero = {(name, dim): _zero_rows({**tensors, **kept}, (name, dim)) for name, dim in _makers(found)}
+    whole = masked_groups(found, zero, set(owners))
+    chosen = {name: [each for each in gone if each in whole.get(name, ())] for name, gone in removal.items()}
+    taken, values, staying = possible(removal, {name: each for name, each in chosen.items() if each}, check)
+    return taken, values, tuple({**single, **staying}.values())
+
+
+def _checked(
+    found: Groups, tensors: Mapping[str, Tensor], arguments: ModelArguments, fold_constants: bool, removal: Removal
+) -> Values:
+    """Run the gate, with twice the batch as well where the model takes that; returns values that replace constants."""
+    if not removal:
+        return {}
+    changed = folded(found, removal, tensors, arguments) if fold_constants else {}
     for each in (arguments, doubled(found, tensors, arguments)):
-        why = None if each is None or not removal else compared(found, removal, tensors, each, changed)
+        why = None if each is None else compared(found, removal, tensors, each, changed)
         if why is not None:
             raise ThinningError(f"the thin model would not compute what the masked one does: {why}", why.module)
+    return changed
 
 
 def _effective(
@@ -83,17 +112,6 @@ def _zero_rows(tensors: Mapping[str, Tensor], maker: tuple[str, int]) -> Tensor:
     """For each position along a dimension, whether all is 0 there."""
     name, dim = maker
     return (tensors[name] == 0).movedim(dim, 0).flatten(1).all(1).cpu()
-
-
-def _gone(family: Family, zero: Mapping[tuple[str, int], Tensor], asked: set[str]) -> list[int]:
-    """The groups of which all weights that make them are 0, one of `asked` among them."""
-    makers = [slot for slot in family.slots if slot.makes]
-    if not any(slot.tensor in asked for slot in makers):
-        return []
-    gone = torch.ones(family.size, dtype=torch.bool)
-    for slot in makers:
-        gone &= zero[slot.tensor, slot.dim][slot.index].all(1)
-    return gone.nonzero().flatten().tolist()
 
 
 def _notes(found: Groups, tensors: Mapping[str, Tensor], asked: set[str]) -> tuple[str, ...]:
