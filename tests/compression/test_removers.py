@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from qprep.compression import (
     GroupLassoRegularizer,
@@ -27,15 +28,15 @@ L1 = ranked.L1RankedStructureParameterPruner
 EMPTY = 3  # the filter of the first layer that has small weights
 
 
-def net(*, shifted: bool = True) -> nn.Sequential:
+def net(*, shifted: bool = True) -> Any:
     """With one filter of small weights, and BatchNorms that add a constant, if `shifted`."""
-    model: nn.Sequential = seeded(plain_net)
+    model = seeded(plain_net)
     with torch.no_grad():
-        model[0].weight[EMPTY] *= 1e-4  # type: ignore[index]
+        model[0].weight[EMPTY] *= 1e-4
         for each in (model[1], model[4]):
-            each.bias.fill_(0.5 if shifted else 0.0)  # type: ignore[union-attr]
+            each.bias.fill_(0.5 if shifted else 0.0)
         if not shifted:
-            model[0].bias.zero_()  # type: ignore[union-attr]
+            model[0].bias.zero_()
     return model
 
 
@@ -54,12 +55,12 @@ def test_a_filter_that_single_weights_left_empty_stays_with_a_note(make: Callabl
     scheduler.add_policy(PruningPolicy(L1("Filters", 0.5, "3.weight")), epochs=[0])
     scheduler.add_policy(ThinningPolicy(), epochs=[1])
     train(scheduler, range(1))
-    assert not model[0].weight[EMPTY].any()  # type: ignore[index]
+    assert not model[0].weight[EMPTY].any()
     expected = model.eval()(EXAMPLE)
     model.train()
     scheduler.on_epoch_begin(1)
     scheduler.on_minibatch_begin(1)
-    assert (len(model[0].weight), len(model[3].weight)) == (8, 4)  # type: ignore[arg-type]
+    assert (len(model[0].weight), len(model[3].weight)) == (8, 4)
     assert torch.allclose(model.eval()(EXAMPLE), expected, atol=1e-6)
     notes = [each for each in scheduler.notes if " of 0.weight stay: their weights are 0, but the model " in each]
     assert len(notes) == 1
@@ -71,10 +72,10 @@ def test_a_filter_that_single_weights_left_empty_goes_where_it_computes_nothing(
     scheduler.add_policy(PruningPolicy(MagnitudeParameterPruner({"0.weight": 0.01})), epochs=[0])
     scheduler.add_policy(ThinningPolicy(), epochs=[0])
     with torch.no_grad():
-        model[1].running_mean.zero_()  # type: ignore[union-attr, operator]
+        model[1].running_mean.zero_()
     scheduler.on_epoch_begin(0)
     scheduler.on_minibatch_begin(0)
-    assert len(model[0].weight) < 8  # type: ignore[arg-type]
+    assert len(model[0].weight) < 8
     assert not [each for each in scheduler.notes if "stay" in each]
 
 
@@ -87,12 +88,12 @@ def test_a_layer_that_is_0_as_a_whole_stops_no_training(group: str) -> None:
     scheduler.add_policy(RegularizationPolicy(lasso, keep_mask=True), starting_epoch=0, ending_epoch=2)
     scheduler.add_policy(ThinningPolicy(), epochs=[1])
     train(scheduler, range(1))
-    assert not model[3].weight.any()  # type: ignore[operator]
+    assert not model[3].weight.any()
     expected = model.eval()(EXAMPLE)
     model.train()
     scheduler.on_epoch_begin(1)
     scheduler.on_minibatch_begin(1)
-    assert len(model[3].weight) in ((1,) if group == "Filters" else (8,))  # type: ignore[arg-type]
+    assert len(model[3].weight) in ((1,) if group == "Filters" else (8,))
     if group != "Filters":  # a mask of filters covers the BatchNorm, which the threshold alone leaves
         assert torch.allclose(model.eval()(EXAMPLE), expected, atol=1e-6)
         model.train()

@@ -40,10 +40,11 @@ class Layers(nn.Module):
 
 
 def unpacked(weight: Tensor) -> Tensor:
-    """What comes back of a matrix that was packed; the packed values are half as many."""
-    values, places = sparse_semi_structured_from_dense_cutlass(weight)
+    """A matrix, packed and unpacked; the packed values are half as many."""
+    values, places = sparse_semi_structured_from_dense_cutlass(weight)  # type: ignore[no-untyped-call]
     assert values.shape == (weight.shape[0], weight.shape[1] // 2)
-    return sparse_semi_structured_to_dense_cutlass(values, places)
+    back: Tensor = sparse_semi_structured_to_dense_cutlass(values, places)  # type: ignore[no-untyped-call]
+    return back
 
 
 def matrix(weight: Tensor) -> Tensor:

@@ -46,7 +46,7 @@ def spared(found: Groups, removal: _Removal, tensors: Mapping[str, Tensor]) -> t
 def possible(
     removal: _Removal, must: _Removal, check: Callable[[_Removal], Values]
 ) -> tuple[_Removal, Values, dict[str, str]]:
-    """What `check` lets go of `removal`, in any case `must`; what it returned; a sentence by family on what stays.
+    """Parts of `removal` that can go, in any case `must`; the result of their check; a sentence by family on the rest.
 
     check  raises ThinningError where the model would compute something else
 

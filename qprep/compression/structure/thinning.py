@@ -71,7 +71,7 @@ def _lenient(
     must: Mapping[nn.Parameter, Tensor],
     check: Callable[[Removal], Values],
 ) -> tuple[dict[str, list[int]], Values, tuple[str, ...]]:
-    """What can go of `removal`, the result of its check, and sentences on what stays."""
+    """Groups of `removal` that can go, the result of their check, and sentences on the rest."""
     removal, single = spared(found, removal, tensors)
     owners = dict(found.model.named_parameters())
     kept = {name: must.get(each, torch.ones_like(each, dtype=torch.bool)) for name, each in owners.items()}

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import copy
+import sys
+from collections.abc import Iterator
+from importlib import import_module
+from importlib.util import find_spec
 from typing import Any
 
 import pytest
@@ -13,6 +17,7 @@ from qprep.compression.structure import ThinningError, choose, groups, scores, t
 from qprep.compression.structure.running import difference
 from qprep.quantizer.graph.tensor_leaves import tensors_in
 from tests.compression.structure.models import randomize
+from tests.corpus_child import define_operators
 
 MODELS = {
     **dict.fromkeys(("resnet18", "mobilenet_v2", "mobilenet_v3_small", "densenet121", "shufflenet_v2_x0_5"), 96),
@@ -25,12 +30,17 @@ BOUNDS = {torch.float32: 1e-6, torch.float64: 1e-12}
 
 
 @pytest.fixture(scope="module")
-def models() -> Any:
+def models() -> Iterator[Any]:
+    if find_spec("torchvision") is None:
+        pytest.skip("torchvision is not installed")
     try:
-        from torchvision import models
-    except (ImportError, RuntimeError) as error:  # RuntimeError: built for another torch
-        pytest.skip(f"torchvision cannot be loaded: {error}")
-    return models
+        yield import_module("torchvision.models")
+    except RuntimeError:  # its compiled part is of another build of torch
+        for name in [name for name in sys.modules if name.partition(".")[0] == "torchvision"]:
+            del sys.modules[name]
+        library = define_operators()
+        yield import_module("torchvision.models")
+        del library
 
 
 def build(models: Any, name: str) -> tuple[nn.Module, Tensor]:
