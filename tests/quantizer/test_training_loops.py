@@ -162,6 +162,27 @@ def test_a_compiled_training_is_the_same_training(fresh_compiler: None) -> None:
     assert len(compiled(x).unique()) <= 16
 
 
+@pytest.mark.parametrize("method", TRAINING_METHODS)
+def test_compiled_gradients_are_those_of_eager_training(method: type[TrainingQuantizer], fresh_compiler: None) -> None:
+    found = []
+    for compiled in (False, True):
+        torch.manual_seed(0)
+        model = nn.Sequential(nn.Linear(8, 16), nn.ReLU(), nn.Linear(16, 4))
+        quantizer = method(model, bits_activations=3, bits_weights=3)
+        x = torch.randn(64, 8)
+        quantizer.prepare_model(x)
+        quantizer.calibrate([x])
+        model.train()
+        run = torch.compile(model, backend="eager", fullgraph=True) if compiled else model
+        output = run(1.2 * x)  # beyond the range: by up to half a step, and by more
+        output.pow(2).sum().backward()
+        found.append({name: each.grad for name, each in model.named_parameters() if each.grad is not None})
+    expected, other = found
+    assert expected.keys() == other.keys()
+    for name, gradient in expected.items():
+        assert torch.allclose(gradient, other[name], rtol=1e-3, atol=1e-3 * float(gradient.abs().max())), name
+
+
 def test_a_compiled_model_is_prepared_as_it_was_before(fresh_compiler: None) -> None:
     model = mlp()
     plain = PostTrainingQuantizer(copy.deepcopy(model), **EIGHT)

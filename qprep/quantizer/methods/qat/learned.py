@@ -114,10 +114,15 @@ def tqt(input: Tensor, log2_threshold: Tensor, bits: int, signed: bool = True, p
 def lsq(input: Tensor, scale: Tensor, bits: int, signed: bool = True) -> Tensor:
     """`input` quantized with step `scale`, whose gradient is scaled by 1 / sqrt(N p) (N values to a scale)."""
     low, high = (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) if signed else (0, 2**bits - 1)
-    factor = 1 / math.sqrt(input.numel() / scale.numel() * max(high, 1))
-    slowed = scale * factor + (scale * (1 - factor)).detach()
+    slowed = _slowed(scale, input.numel() / scale.numel(), high)
     found: Tensor = _LearnedRounding.apply(input, slowed, low, high, False)  # type: ignore[no-untyped-call]
     return found
+
+
+def _slowed(scale: Tensor, values: float, high: int) -> Tensor:
+    """`scale`, with a gradient 1 / sqrt(values · high) as large."""
+    factor = 1 / math.sqrt(values * max(high, 1))
+    return scale * factor + (scale * (1 - factor)).detach()
 
 
 class _Learned(LearningQuantizer):
@@ -182,14 +187,18 @@ class _Learned(LearningQuantizer):
         shape[self.spec.axis] = -1
         return used.reshape(shape)
 
-    def captured(self, input: Tensor, scale: Tensor, gradient_factor: float) -> Tensor:
-        """`input` on the grid of `scale` by plain operators: what a graph is made of, signed or not by the buffer."""
+    def captured(self, input: Tensor, scale: Tensor, by_rounded: bool) -> Tensor:
+        """`_LearnedRounding` by plain operators: what a graph is made of, signed or not by the buffer."""
         bits = self.spec.bits or 0
         low = torch.where(self.signed != 0, -(2.0 ** (bits - 1)), 0.0)
         high = torch.where(self.signed != 0, 2.0 ** (bits - 1) - 1, 2.0**bits - 1)
-        slowed = scale * gradient_factor + (scale * (1 - gradient_factor)).detach()
-        steps = (input.float() / slowed).clamp(low, high)
-        return ((steps + (steps.round() - steps).detach()) * slowed).to(input.dtype)
+        given, found = input.float(), scale.float()
+        steps = (given * found.reciprocal()).detach()
+        whole = steps.round()
+        within = (whole >= low) & (whole <= high) if by_rounded else (steps > low) & (steps < high)
+        whole = whole.clamp(low, high)
+        moves = torch.where(within, given + (whole - steps) * found, whole * found)  # its gradients are the method's
+        return ((whole * found).detach() + (moves - moves.detach())).to(input.dtype)
 
 
 def _limits(bits: int, signed: bool) -> tuple[int, int]:
@@ -227,7 +236,7 @@ class TQTQuantize(_Learned):
         if not torch.compiler.is_compiling():
             return tqt(input, exponent, bits, self.flag("signed"), self.power_of_two)
         whole = exponent + (exponent.ceil() - exponent).detach() if self.power_of_two else exponent
-        return self.captured(input, torch.exp2(whole - torch.where(self.signed != 0, bits - 1.0, float(bits))), 1.0)
+        return self.captured(input, torch.exp2(whole - torch.where(self.signed != 0, bits - 1.0, float(bits))), True)
 
 
 class LSQQuantize(_Learned):
@@ -251,8 +260,7 @@ class LSQQuantize(_Learned):
         bits, step = self.spec.bits or 0, self.along(input)
         if not torch.compiler.is_compiling():
             return lsq(input, step, bits, self.flag("signed"))
-        high = max(self.limits[1], 1)
-        return self.captured(input, step, 1 / math.sqrt(input.numel() / step.numel() * high))
+        return self.captured(input, _slowed(step, input.numel() / step.numel(), self.limits[1]), False)
 
 
 class LSQQuantizer(TrainingQuantizer):
