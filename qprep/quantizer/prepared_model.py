@@ -22,6 +22,7 @@ class PreparedModel(Protocol):
     passes: Passes
     notes: list[str]
     float_values: dict[Parameter, Tensor]
+    is_trained: bool
 
     @property
     def example(self) -> tuple[tuple[object, ...], dict[str, object]]:

@@ -33,7 +33,7 @@ from qprep.quantizer.example_runs import run_example
 from qprep.quantizer.graph import bias_rounding
 from qprep.quantizer.graph.graph_passes import Pass
 from qprep.quantizer.graph.model_copies import copy_of
-from qprep.quantizer.graph.planning_notes import small_scales
+from qprep.quantizer.graph.planning_notes import lost_signs, small_scales
 from qprep.quantizer.graph.quantization_plan import set_passes, set_plan
 from qprep.quantizer.graph.runtime_arithmetic import follow_runtime
 from qprep.quantizer.layers.layer_formats import formats_of
@@ -70,7 +70,7 @@ class Quantizer(PreparingQuantizer):
             raise QprepError(f"expected the runtime 'onnxruntime' or None, found {runtime!r}")
         self.check_calibrated("convert")
         check_finite(self.quantizers)
-        self._note(small_scales(self.quantizers))
+        self._note([*small_scales(self.quantizers), *lost_signs(self.quantizers)])
         model = self._converted()
         if runtime is not None:
             follow_runtime(self.graph, self.model, model)
@@ -127,7 +127,7 @@ class Quantizer(PreparingQuantizer):
         path: str | Path,
         dynamic_batch: bool = True,
         check: bool = True,
-        recurrent: str = "operator",
+        recurrent: str | None = None,
         *,
         dynamic_axes: Mapping[str, Mapping[int, str]] | None = None,
         opset: int | None = None,
@@ -138,7 +138,8 @@ class Quantizer(PreparingQuantizer):
         dynamic_batch  leave the first dimension of the example inputs free if the model allows it
         check          run the file in ONNX Runtime, if it is installed, and compare it with the converted model
         recurrent      "operator": LSTM, GRU and RNN become one ONNX operator each, in float with quantized weights and
-                       without inner slots; "loop" keeps the slots in a Scan over time
+                       without inner slots; "loop" keeps the slots in a Scan over time. By default they are operators;
+                       after training they are loops if the operators' results are not close to the simulation's
         dynamic_axes   sizes that are free, by input and dimension: {"x": {0: "batch", 1: "length"}}
         opset          version of the operators, 21 by default
         style          "qdq", or "qoperator" for QLinearConv and QLinearMatMul

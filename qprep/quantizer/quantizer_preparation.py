@@ -72,6 +72,7 @@ class PreparingQuantizer:
 
     defaults: ClassVar[Mapping[str, Any]] = {}
     quantizes_vectors: bool = True  # parameters of one dimension that are no bias: those of norms
+    is_trained: bool = False  # whether what the simulation gives was trained
     unread: ClassVar[tuple[str, ...]] = ()  # settings that the method has no use for
 
     given: frozenset[str]

@@ -137,6 +137,24 @@ def test_onnx_runtime_agrees_with_the_simulation(name: str, tmp_path: Path) -> N
     assert float(apart.max()) < 0.04
 
 
+@pytest.mark.parametrize("size", [7, 8])
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: nn.AvgPool2d(2, ceil_mode=True),
+        lambda: nn.AvgPool2d(3, 2, 1, ceil_mode=True),
+        lambda: nn.AvgPool2d(3, 3, ceil_mode=True),
+        lambda: nn.AvgPool2d(3, 2, 1, ceil_mode=True, count_include_pad=False),
+        lambda: nn.AvgPool2d(3, 2, 1),
+    ],
+)
+def test_averages_over_windows_that_reach_outside(make: Callable[[], nn.Module], size: int, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    model, x = nn.Sequential(nn.Conv2d(4, 4, 1), make(), nn.Conv2d(4, 4, 1)), image(2, 4, size, size)
+    found, expected = exported(calibrated(model, x), tmp_path / "model.onnx", x)
+    assert snr(expected, found) > 45
+
+
 class Masked(nn.Module):
     """Attention that leaves padding out."""
 

@@ -223,6 +223,7 @@ POOLS: dict[str, Callable[[Tensor], Any]] = {
     "unequal averages": lambda x: functional.adaptive_avg_pool2d(x, (3, 5)),
     "unequal maxima": lambda x: functional.adaptive_max_pool2d(x, (3, 8)),
     "divisor": lambda x: functional.avg_pool2d(x, 2, divisor_override=3),
+    "windows that reach outside": lambda x: functional.avg_pool2d(x, 3, 2, 1, ceil_mode=True),
     "norms": lambda x: functional.lp_pool2d(x, 2.0, 3, 2),
     "norms of order 3": lambda x: functional.lp_pool2d(x.abs(), 3.0, 2),
     "responses": lambda x: functional.local_response_norm(x, 3, 0.1),

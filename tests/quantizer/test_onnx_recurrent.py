@@ -11,8 +11,10 @@ import torch
 from torch import Tensor, nn
 
 from qprep.foundation.errors import QprepError
-from qprep.quantizer import PostTrainingQuantizer, WeightOnlyQuantizer
+from qprep.quantizer import LinearQATQuantizer, PostTrainingQuantizer, WeightOnlyQuantizer
 from qprep.quantizer.backends.onnx.export import write_onnx
+from qprep.quantizer.backends.onnx.recurrent_slots import as_written
+from qprep.quantizer.formats.tensor_quantizers import TensorQuantizer
 from qprep.runtime_modules import GRU, LSTM, RNN
 from tests.quantizer.models import snr
 from tests.quantizer.test_integer import Tagger, calibrated, image
@@ -109,6 +111,84 @@ def test_a_projected_state_is_a_loop(tmp_path: Path) -> None:
     quantizer.export_onnx(tmp_path / "model.onnx")
     assert kinds(tmp_path / "model.onnx")["Scan"] == 1
     assert snr(quantizer.convert()(x), run(tmp_path / "model.onnx", x)) > 45
+
+
+class Mean(nn.Module):
+    """The mean over time of what a layer returns."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rnn, self.out = LSTM(16, 8, batch_first=True), nn.Linear(8, 3)
+
+    def forward(self, x: Tensor) -> Any:
+        return self.out(self.rnn(x)[0].mean(1))
+
+
+def trained(steps: int) -> LinearQATQuantizer:
+    """A short training with weights of four bits, which the slots inside the layer take part in."""
+    torch.manual_seed(0)
+    model, x = Mean(), image(3, 12, 16)
+    optimizer = torch.optim.Adam(model.parameters(), 1e-2)
+    quantizer = LinearQATQuantizer(model, optimizer, bits_weights=4)
+    quantizer.prepare_model(x, allow_unprepared=True)
+    model.train()
+    for _ in range(steps):
+        optimizer.zero_grad()
+        nn.functional.cross_entropy(model(x), torch.tensor([0, 1, 2])).backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+    model.eval()
+    return quantizer
+
+
+def test_a_trained_layer_keeps_its_slots_where_the_results_need_them(tmp_path: Path) -> None:
+    quantizer, x = trained(5), image(3, 12, 16)
+    expected = quantizer.convert()(x)
+    report = quantizer.export_onnx(tmp_path / "model.onnx")
+    assert kinds(tmp_path / "model.onnx")["Scan"] == 1
+    assert snr(expected, run(tmp_path / "model.onnx", x)) > 45
+    assert any(each.startswith("rnn: a loop in the ONNX file; as one operator") for each in report.notes)
+    assert report.free == {"x": {0: "batch", 1: "length"}}
+    quantizer.export_onnx(tmp_path / "asked.onnx", recurrent="operator")
+    assert kinds(tmp_path / "asked.onnx")["LSTM"] == 1
+    assert snr(expected, run(tmp_path / "asked.onnx", x)) < 30
+
+
+def test_the_comparison_rounds_what_a_layer_returns_as_the_file_does(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    x = image(3, 12, 16)
+    quantizer = PostTrainingQuantizer(Mean().eval())
+    quantizer.prepare_model(x, allow_unprepared=True)
+    quantizer.calibrate([x])
+    converted = quantizer.convert()
+    quantizer.export_onnx(tmp_path / "model.onnx")
+    slot = next(each for each in converted.modules() if getattr(each, "name", "").endswith("hidden_mul"))
+    assert isinstance(slot, TensorQuantizer)
+    written = as_written(converted, {"rnn": [slot]})
+    assert snr(written(x), run(tmp_path / "model.onnx", x)) > 60
+
+
+class Turned(nn.Module):
+    """Gives a layer its state."""
+
+    def __init__(self, layer: nn.Module) -> None:
+        super().__init__()
+        self.layer = layer
+
+    def forward(self, x: Tensor, h: Tensor) -> Any:
+        return self.layer(x, h)
+
+
+@pytest.mark.parametrize(("first", "shape"), [(True, (3, 5, 8)), (False, (5, 3, 8)), (False, (1, 1, 8))])
+def test_batch_and_length_are_free_beside_states(first: bool, shape: tuple[int, ...], tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    rows = shape[0] if first else shape[1]
+    quantizer = WeightOnlyQuantizer(Turned(GRU(8, 6, 2, batch_first=first)))
+    quantizer.prepare_model(image(*shape), image(2, rows, 6))
+    report = quantizer.export_onnx(tmp_path / "model.onnx")
+    axes = {0: "batch", 1: "length"} if first else {0: "length", 1: "batch"}
+    assert report.free == {"x": axes, "h": {1: "batch"}}
+    x, h = image(4, 7, 8), image(2, 4 if first else 7, 6)
+    assert snr(quantizer.convert()(x, h)[0], run(tmp_path / "model.onnx", x, h)) > 90
 
 
 def test_files_do_not_grow_with_the_length(tmp_path: Path) -> None:

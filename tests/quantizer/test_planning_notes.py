@@ -202,3 +202,33 @@ def test_formats_that_agree_are_not_noted(overrides: dict[str, Any]) -> None:
     quantizer = PostTrainingQuantizer(model, overrides=overrides)
     quantizer.prepare_model(torch.randn(2, 8))
     assert not any("quantized behind" in note for note in quantizer.notes)
+
+
+@pytest.mark.parametrize("scheme", ["scheme_weights", "scheme_activations"])
+def test_negative_values_that_unsigned_integers_lose(scheme: str) -> None:
+    torch.manual_seed(0)
+    x = torch.randn(16, 8)
+    quantizer = PostTrainingQuantizer(nn.Sequential(nn.Linear(8, 8), nn.ReLU()).eval(), **{scheme: "unsigned"})
+    quantizer.prepare_model(x)
+    quantizer.calibrate([x])
+    quantizer.convert()
+    where = "0.weight" if scheme == "scheme_weights" else "input 0"
+    assert quantizer.notes == [f"{where}: its negative values become 0, as its scheme is unsigned"]
+    positive = PostTrainingQuantizer(nn.Sequential(nn.Linear(8, 8), nn.ReLU()).eval(), scheme_activations="unsigned")
+    positive.prepare_model(x.abs())
+    positive.calibrate([x.abs()])
+    positive.convert()
+    assert not positive.notes
+
+
+def test_a_size_of_groups_without_groups() -> None:
+    model, x = nn.Sequential(nn.Linear(8, 8), nn.ReLU()).eval(), torch.randn(16, 8)
+    expected = ["group_size=4 is not used, as granularity_weights is 'per-channel': set it to \"per-group\""]
+    for settings, notes in (
+        ({"group_size": 4}, expected),
+        ({"group_size": 4, "granularity_weights": "per-group"}, []),
+        ({"group_size": 4, "overrides": {"0": {"granularity_weights": "per-group"}}}, []),
+    ):
+        quantizer = PostTrainingQuantizer(model, **settings)
+        quantizer.prepare_model(x)
+        assert quantizer.notes == notes

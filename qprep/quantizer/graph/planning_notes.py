@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from qprep.quantizer.config.config_settings import Overrides
 from qprep.quantizer.formats.affine import SCALE_FLOOR
+from qprep.quantizer.formats.spec import Granularity, Scheme
 from qprep.quantizer.formats.tensor_quantizers import TensorQuantizer
 from qprep.quantizer.graph.quantization_graph import Edge, Graph
 from qprep.quantizer.ranges.known_ranges import clamp_range
@@ -13,9 +14,23 @@ from qprep.quantizer.ranges.known_ranges import clamp_range
 
 def planning_notes(graph: Graph, settings: Overrides) -> list[str]:
     """One sentence for each tied parameter whose names have conflicting overrides, for each computed one, for each
-    override that changes nothing, and for each format of an output that the activation behind it decides.
+    override that changes nothing, for each format of an output that the activation behind it decides, and for a size of
+    groups that no weight has.
     """
-    return [*_tied(graph, settings), *_computed(graph, settings), *_idle(graph, settings), *_fused(graph, settings)]
+    sources = (_tied, _computed, _idle, _fused, _groups)
+    return [note for source in sources for note in source(graph, settings)]
+
+
+def _groups(graph: Graph, settings: Overrides) -> Iterator[str]:
+    """A size of groups without groups."""
+    asked = settings.defaults
+    if asked.group_size and all(
+        settings(each.name).granularity_weights is not Granularity.GROUP for each in graph.weights
+    ):
+        yield (
+            f"group_size={asked.group_size} is not used, as granularity_weights is {str(asked.granularity_weights)!r}: "
+            'set it to "per-group"'
+        )
 
 
 def _fused(graph: Graph, settings: Overrides) -> Iterator[str]:
@@ -92,4 +107,17 @@ def small_scales(slots: Iterable[TensorQuantizer]) -> list[str]:
         f"{slot.name or 'the model'}: loses values below the smallest scale, {SCALE_FLOOR:.3g}: scale it up"
         for slot in slots
         if slot.is_active and not slot.spec.is_float and bool((slot.grid.scale <= SCALE_FLOOR).any())
+    ]
+
+
+def lost_signs(slots: Iterable[TensorQuantizer]) -> list[str]:
+    """One sentence for each slot with unsigned integers whose values are below zero."""
+    return [
+        f"{slot.name or 'the model'}: its negative values become 0, as its scheme is unsigned"
+        for slot in slots
+        if slot.is_active
+        and slot.spec.scheme is Scheme.UNSIGNED
+        and slot.flag("signed")
+        and slot.grid.low == 0
+        and not slot.grid.zero_point.any()
     ]

@@ -6,7 +6,7 @@ from __future__ import annotations
 import inspect
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,7 +30,7 @@ from qprep.quantizer.backends.onnx.export_report import (
 from qprep.quantizer.backends.onnx.free_sizes import recorded
 from qprep.quantizer.backends.onnx.recurrent_slots import as_written
 from qprep.quantizer.backends.onnx.run_record import Recording, Ref, Step, opened
-from qprep.quantizer.backends.onnx.runtime_check import WrittenSlot, compare
+from qprep.quantizer.backends.onnx.runtime_check import WrittenSlot, compare, results_apart
 from qprep.quantizer.backends.onnx.sizes import Dim, Size
 from qprep.quantizer.example_runs import example_of, run_example
 from qprep.quantizer.formats.tensor_quantizers import QuantizerMode, TensorQuantizer
@@ -49,7 +49,7 @@ def export_onnx(quantizer: PreparedModel, path: str | Path, options: OnnxOptions
     model = quantizer.convert(options.check)
     if options.check:
         check_grids(model, partial(run_example, model, quantizer.example), "ONNX")
-    return _written(model, Path(path), example_of(model, quantizer.example), options)
+    return _written(model, Path(path), example_of(model, quantizer.example), options, quantizer.is_trained)
 
 
 def check_onnx(quantizer: PreparedModel, options: OnnxOptions) -> ExportReport:
@@ -72,7 +72,7 @@ def write_onnx(  # noqa: PLR0917  (the last three are mostly left out)
     dynamic_batch: bool = True,
     check: bool = True,
     *,
-    recurrent: Recurrent | str = Recurrent.OPERATOR,
+    recurrent: Recurrent | str | None = None,
     dynamic_axes: Mapping[str, Mapping[int, str]] | None = None,
     opset: int | None = None,
     style: Style | str = Style.QDQ,
@@ -82,11 +82,11 @@ def write_onnx(  # noqa: PLR0917  (the last three are mostly left out)
     It computes in float32, whatever type the model is in. Where a second run with one more row along the first
     dimension calls the same operations, that dimension is free (`batch`); with `dynamic_batch=False`, and elsewhere,
     sizes are those of the example. An operation without an ONNX form of qprep's is written by torch.onnx.export, in
-    float; the report names it. `recurrent` is "operator", "loop" or "unrolled", see `Recurrent`. `dynamic_axes` names
-    the sizes that are free, by input and dimension: {"x": {0: "batch", 1: "length"}}. `opset` is the operators', 21
-    by default; with style="qoperator" integers go through QLinearConv and QLinearMatMul. With `check`, and
-    where ONNX Runtime is installed, the file is run on the example inputs first and has to give what `model` does,
-    within `LIMIT`.
+    float; the report names it. `recurrent` is "operator" (as None is), "loop" or "unrolled", see `Recurrent`.
+    `dynamic_axes` names the sizes that are free, by input and dimension: {"x": {0: "batch", 1: "length"}}. `opset` is
+    the operators', 21 by default; with style="qoperator" integers go through QLinearConv and QLinearMatMul. With
+    `check`, and where ONNX Runtime is installed, the file is run on the example inputs first and has to give what
+    `model` does, within `LIMIT`.
 
     Raises QprepError if it does not, where an operation has no form at all, with module, file and line of each, and
     where the onnx package is missing.
@@ -96,25 +96,74 @@ def write_onnx(  # noqa: PLR0917  (the last three are mostly left out)
 
 
 def _written(
-    model: nn.Module, path: Path | None, example: tuple[tuple[Any, ...], dict[str, Any]], options: OnnxOptions
+    model: nn.Module,
+    path: Path | None,
+    example: tuple[tuple[Any, ...], dict[str, Any]],
+    options: OnnxOptions,
+    is_trained: bool = False,
 ) -> ExportReport:
+    """Write the file; the weights of a trained model belong to the slots inside its recurrent layers, too."""
     model = in_float(model)
     if any(_plain_float(each) is not each for each in (*model.parameters(), *model.buffers())):
         model = copy_of(model, model).cpu().float()
     example = map_tensors(lambda _, tensor: _plain_float(tensor), example)
     slots = {} if path is None else _slots(model)  # a trial comes before weights are on a grid
+    file = _sized(model.eval(), example, options, slots)
+    if path is None:
+        return file.report
+    if is_trained and file.wholes and options.check and options.recurrent is None:
+        file = _with_slots(file, model, example, options, slots)
+    if options.check:
+        compare(file.made, file.written, as_written(model, file.wholes), *example)
+    save(path, file.made, "ONNX model")
+    return replace(file.report, path=path)
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    """A file to be.
+
+    made     its bytes
+    written  where in it the integers of each slot are
+    wholes   the slots of what recurrent layers return that are one operator, by path
+    """
+
+    made: bytes
+    report: ExportReport
+    written: list[WrittenSlot]
+    wholes: dict[str, list[TensorQuantizer | None]]
+
+
+def _sized(
+    model: nn.Module,
+    example: tuple[tuple[Any, ...], dict[str, Any]],
+    options: OnnxOptions,
+    slots: dict[Parameter, TensorQuantizer],
+) -> _File:
+    """With free sizes where all of its parts can follow them."""
     try:
-        made, report, written = _proto(model.eval(), example, options, slots)
+        return _proto(model, example, options, slots)
     except FixedSizesError as error:
         if options.free is not None:
             raise QprepError(f"expected operations that can follow free sizes, found {error}") from error
-        made, report, written = _proto(model.eval(), example, replace(options, dynamic_batch=False), slots)
-    if path is None:
-        return report
-    if options.check:
-        compare(made, written, as_written(model, report.wholes), *example)
-    save(path, made, "ONNX model")
-    return replace(report, path=path)
+        return _proto(model, example, replace(options, dynamic_batch=False), slots)
+
+
+def _with_slots(
+    file: _File,
+    model: nn.Module,
+    example: tuple[tuple[Any, ...], dict[str, Any]],
+    options: OnnxOptions,
+    slots: dict[Parameter, TensorQuantizer],
+) -> _File:
+    """The same file if it gives what the model was trained to give; else one with loops, which keep every slot."""
+    apart = results_apart(file.made, model, *example)
+    if apart is None:
+        return file
+    looped = _sized(model, example, replace(options, recurrent=Recurrent.LOOP), slots)
+    why = f"a loop in the ONNX file; as one operator its results are {apart} from what was trained"
+    notes = (*looped.report.notes, *(f"{path}: {why}" for path in file.wholes))
+    return replace(looped, report=replace(looped.report, notes=notes))
 
 
 def _plain_float(tensor: Tensor) -> Tensor:
@@ -128,8 +177,7 @@ def _proto(
     example: tuple[tuple[Any, ...], dict[str, Any]],
     options: OnnxOptions,
     slots: dict[Parameter, TensorQuantizer],
-) -> tuple[bytes, ExportReport, list[WrittenSlot]]:
-    """The file, what is to be said of it, and where in it each slot's integers are."""
+) -> _File:
     try:
         import onnx
     except ImportError as error:
@@ -156,9 +204,26 @@ def _proto(
     onnx.checker.check_model(made)
     made = _as_asked(made, options)
     free = {info.name: names for info, names in ((info, _free(info)) for info in given) if names}
-    wholes = tuple(step.path for step in run.steps if step.name == "recurrent" and step.slotted)
-    report = ExportReport(None, options.opset or OPSET, free, tuple(builder.islands), _notes(run, wholes), wholes)
-    return bytes(made.SerializeToString()), report, builder.written
+    wholes = _wholes(run)
+    notes = _notes(run, tuple(wholes))
+    report = ExportReport(None, options.opset or OPSET, free, tuple(builder.islands), notes, tuple(wholes))
+    return _File(bytes(made.SerializeToString()), report, builder.written, wholes)
+
+
+def _wholes(run: Recording) -> dict[str, list[TensorQuantizer | None]]:
+    """The recurrent layers that are one step, and the slot behind each call of them."""
+    slots = {(each.number, step.path): step.slot for step in run.steps for each in _quantized(step)}
+    found: dict[str, list[TensorQuantizer | None]] = {}
+    for step in run.steps:
+        if step.name == "recurrent" and step.slotted:
+            found.setdefault(step.path, []).append(slots.get((step.outputs[0], step.path)))
+    return found
+
+
+def _quantized(step: Step) -> list[Ref]:
+    """The tensor that a step quantizes, as a list of one or none."""
+    given = step.arguments.get("input") if step.name == "quantize" else None
+    return [given] if isinstance(given, Ref) else []
 
 
 def _as_asked(made: Any, options: OnnxOptions) -> Any:

@@ -18,10 +18,10 @@ class Recurrent(enum.Enum):
     UNROLLED = "unrolled"  # each time step of the example's length apart
 
 
-def recurrent_named(name: Recurrent | str) -> Recurrent:
-    """The way to write that `name` names; QprepError for an unknown one."""
+def recurrent_named(name: Recurrent | str | None) -> Recurrent | None:
+    """The way to write that `name` names, None if it is left open; QprepError for an unknown one."""
     try:
-        return Recurrent(name)
+        return None if name is None else Recurrent(name)
     except ValueError as error:
         known = ", ".join(repr(each.value) for each in Recurrent)
         raise QprepError(f"expected recurrent layers to be written as {known}, found {name!r}") from error
@@ -39,6 +39,7 @@ class OnnxOptions:
     """The options of an export.
 
     dynamic_batch  whether the inputs' first dimension is free where the model allows it
+    recurrent      the form of recurrent layers; None for one operator each, or loops if a trained model needs them
     free           by input and dimension the names of sizes that are free, in place of that
     opset          of the operators, None for the one that the forms are written in
     float_bias     whether biases are stored in float rather than at the product of two scales
@@ -47,7 +48,7 @@ class OnnxOptions:
     """
 
     dynamic_batch: bool = True
-    recurrent: Recurrent = Recurrent.OPERATOR
+    recurrent: Recurrent | None = None
     check: bool = True
     free: Mapping[str, Mapping[int, str]] | None = None
     opset: int | None = None

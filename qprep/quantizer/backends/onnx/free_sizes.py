@@ -8,8 +8,8 @@ from typing import Any, Final
 from torch import Tensor, nn
 
 from qprep.foundation.errors import QprepError
-from qprep.quantizer.backends.onnx.export_report import OnnxOptions
-from qprep.quantizer.backends.onnx.run_record import Recording, record
+from qprep.quantizer.backends.onnx.export_report import OnnxOptions, Recurrent
+from qprep.quantizer.backends.onnx.run_record import Recording, Ref, record
 from qprep.quantizer.backends.onnx.sizes import Dim, Free, SizeRuns, enlarged, merged, shape_of
 from qprep.quantizer.batches import sentence_of
 from qprep.quantizer.graph.tensor_leaves import map_tensors, tensors_in
@@ -49,7 +49,7 @@ def recorded(
 def _first_run(model: nn.Module, example: Example, options: OnnxOptions) -> Recording:
     """The run on the example inputs; a forward that converts to another type by itself may fail in float32."""
     try:
-        return record(model, *example, options.recurrent)
+        return record(model, *example, options.recurrent or Recurrent.OPERATOR)
     except QprepError:
         raise
     except Exception as error:
@@ -60,15 +60,44 @@ def _first_run(model: nn.Module, example: Example, options: OnnxOptions) -> Reco
 
 def _guesses(run: Recording, tensors: Sequence[Tensor]) -> list[Free]:
     """The candidates to try, the freest first."""
-    rows = {tensor.shape[0] for tensor in tensors if tensor.dim()}
-    if len(rows) != 1 or 0 in rows or not all(tensor.dim() for tensor in tensors):
+    states = _states(run)
+    others = {number: tensor for number, tensor in enumerate(tensors) if number not in states}
+    if not others or not all(tensor.dim() for tensor in tensors):
         return []
-    batch = {number: {0: "batch"} for number in range(len(tensors))}
-    lengths = {tensor.shape[1] for tensor in tensors if tensor.dim() > 1}
-    if len(lengths) == 1 and any(step.name.startswith("recurrent") for step in run.steps):
-        both = {number: {0: "batch", 1: "length"} for number, tensor in enumerate(tensors) if tensor.dim() > 1}
-        return [{**batch, **both}, batch]
-    return [batch]
+    steps = any(step.name.startswith("recurrent") for step in run.steps)
+    if not states:
+        return _with_batch(others, {}, 0, others[0].shape[0], steps)
+    sizes = {tensors[number].shape[1] for number in states if tensors[number].dim() == 3}
+    if len(sizes) != 1 or any(tensors[number].dim() != 3 for number in states):
+        return []
+    held, size = {number: {1: "batch"} for number in states}, sizes.pop()
+    both = [_with_batch(others, held, axis, size, steps) for axis in (0, 1)]
+    return sorted((free for each in both for free in each), key=lambda free: -sum(map(len, free.values())))
+
+
+def _with_batch(others: Mapping[int, Tensor], held: Free, axis: int, size: int, steps: bool) -> list[Free]:
+    """The candidates in which `axis` of all inputs but states is the batch, and the other one of two the length."""
+    if size == 0 or any(tensor.dim() <= axis or tensor.shape[axis] != size for tensor in others.values()):
+        return []
+    batch = {number: {axis: "batch"} for number in others}
+    lengths = {tensor.shape[1 - axis] for tensor in others.values() if tensor.dim() > 1}
+    if len(lengths) != 1 or not steps:
+        return [{**held, **batch}]
+    long = {number: {axis: "batch", 1 - axis: "length"} for number, tensor in others.items() if tensor.dim() > 1}
+    return [{**held, **batch, **long}, {**held, **batch}]
+
+
+def _states(run: Recording) -> set[int]:
+    """The inputs that are states of recurrent layers, perhaps behind a slot."""
+    makers = {step.outputs[0]: step for step in run.steps if step.name == "quantize"}
+    given = [each for step in run.steps if step.name == "recurrent" for each in step.arguments["hidden"]]
+    found = set()
+    for each in given:
+        while isinstance(each, Ref) and each.number in makers:
+            each = makers[each.number].arguments["input"]  # noqa: PLW2901
+        if isinstance(each, Ref) and each.number in run.inputs:
+            found.add(run.inputs.index(each.number))
+    return found
 
 
 def _asked(free: object, names: Sequence[str], tensors: Sequence[Tensor]) -> Free:
@@ -115,7 +144,7 @@ def _merged(
         left = iter(larger)
         try:
             args, kwargs = map_tensors(lambda *_: next(left), example)  # noqa: B023  (called here)
-            recordings.append(record(model, args, kwargs, options.recurrent))
+            recordings.append(record(model, args, kwargs, options.recurrent or Recurrent.OPERATOR))
         except Exception:  # noqa: BLE001  (the model's own code, on sizes that it may not take)
             return None
         shapes.append([tensor.shape for tensor in larger])

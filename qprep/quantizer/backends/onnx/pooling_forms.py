@@ -36,13 +36,17 @@ def _average_pool(dims: int) -> Form:
         padded = bool(given.get("count_include_pad", True)) or divisor is not None
         if divisor is not None and given.get("ceil_mode"):
             raise b.fail("an average with a custom divisor and windows that reach outside")
+        name, pads, ceil = b.float(given["input"]), per_dimension(given.get("padding", 0), dims), given.get("ceil_mode")
+        padded = padded and any(pads)
+        if padded and ceil:  # ONNX Runtime's kernel for integers counts what such windows have outside, too
+            name = b.op("Clip", [name])
         found = b.op(
             "AveragePool",
-            [b.float(given["input"])],
+            [name],
             kernel_shape=kernel,
             strides=kernel if given.get("stride") in (None, (), []) else per_dimension(given["stride"], dims),
-            pads=per_dimension(given.get("padding", 0), dims) * 2,
-            ceil_mode=int(given.get("ceil_mode", False)),
+            pads=[*pads] * 2,
+            ceil_mode=int(bool(ceil)),
             count_include_pad=int(padded),
         )
         return found if divisor is None else b.op("Mul", [found, b.floats(math.prod(kernel) / divisor)])

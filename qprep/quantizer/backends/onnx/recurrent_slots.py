@@ -2,40 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import copy
+from collections.abc import Mapping, Sequence
+from itertools import cycle
+from typing import Any
 
 from torch import nn
 
 from qprep.quantizer.formats.tensor_quantizers import QuantizerMode, TensorQuantizer
 from qprep.quantizer.graph.model_copies import copy_of
-from qprep.quantizer.graph.quantized_module import QuantizedModule
 
 
-def as_written(model: nn.Module, layers: Sequence[str]) -> nn.Module:
+def as_written(model: nn.Module, layers: Mapping[str, Sequence[TensorQuantizer | None]]) -> nn.Module:
     """A copy of `model` in which the recurrent layers at these paths compute in float; itself if there are none.
 
-    Slots of their parameters stay, which `convert` has turned off, and so do those that quantize what they return.
+    layers  for each the slots of what it returns, one a call; None where the file has none
+
+    Slots of their parameters stay, which `convert` has turned off.
     """
     if not layers:
         return model
     made = copy_of(model, model)
     for path, module in made.named_modules():
         if _plain(path) in layers and isinstance(module, nn.RNNBase):
-            for slot in _inside(module):
-                slot.mode = QuantizerMode.OFF
+            for slot in module.modules():
+                if isinstance(slot, TensorQuantizer):
+                    slot.mode = QuantizerMode.OFF
+            module.register_forward_hook(_Returned(layers[_plain(path)]))
     return made
 
 
-def _inside(layer: nn.RNNBase) -> list[TensorQuantizer]:
-    """Slots of stages, except for those that join the steps of the last layer."""
-    last = f"stages.l{layer.num_layers - 1}"
-    kept = {
-        slot
-        for path, module in layer.named_modules()
-        if path.startswith(last) and path.endswith("time_concat") and isinstance(module, QuantizedModule)
-        for slot in module.modules()
-    }
-    return [each for each in layer.modules() if isinstance(each, TensorQuantizer) and each not in kept]
+class _Returned:
+    """A hook that quantizes the output of a recurrent layer, call by call."""
+
+    def __init__(self, slots: Sequence[TensorQuantizer | None]) -> None:
+        self._slots = cycle([copy.deepcopy(slot) for slot in slots])
+
+    def __call__(self, _layer: nn.Module, _args: object, out: tuple[Any, Any]) -> tuple[Any, Any]:
+        slot = next(self._slots)
+        return out if slot is None else (slot(out[0]), out[1])
 
 
 def _plain(path: str) -> str:

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from qprep.foundation.errors import QprepError
 from qprep.quantizer.backends.comparison import (
     LIMIT,
+    Difference,
     Limit,
     SlotSeen,
     difference_error,
@@ -81,6 +82,15 @@ def compare(
     first = first_difference(seen, local)
     if first is not None:
         raise difference_error(_WHAT, *first, _WHY)
+
+
+def results_apart(made: bytes, model: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Difference | None:
+    """How far the results of ONNX Runtime are from those of `model`; None if they are close, or cannot be compared."""
+    found = _run(made, list(tensors_in((args, kwargs)))) if find_spec("onnxruntime") is not None else None
+    if found is None:
+        return None
+    seen, returned = watched(model, lambda: run_example(model, (args, kwargs)))
+    return output_difference(returned, found, steps_of(returned, seen), _CLOSE)
 
 
 def _forced(

@@ -118,6 +118,7 @@ class TrainingQuantizer(Quantizer):
                      BatchNorm works on the layers' unquantized sums, which is the same where channels have scales
     """
 
+    is_trained = True
     quantizes_vectors = False  # the formulas are for weights that are summed over
     unread: ClassVar[tuple[str, ...]] = (
         "estimator_activations",
