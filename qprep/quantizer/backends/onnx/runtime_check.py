@@ -85,7 +85,7 @@ def compare(
 
 
 def results_apart(made: bytes, model: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Difference | None:
-    """How far the results of ONNX Runtime are from those of `model`; None if they are close, or cannot be compared."""
+    """The difference of the results of ONNX Runtime from those of `model`; None if it is small, or cannot be told."""
     found = _run(made, list(tensors_in((args, kwargs)))) if find_spec("onnxruntime") is not None else None
     if found is None:
         return None
