@@ -135,12 +135,10 @@ class Assembler:
             if function is not None and positional_parameters(function):
                 owner = positional_parameters(function)[0].arg
             lines = self._lines(code, unit, owner, declarations)
-            statement = code.statement(node)
-            offset = code.next_line(statement.end_lineno or statement.lineno)
-            before = "" if offset and code.text[offset - 1] in "\r\n" else code.newline
-            point = owners.InsertionPoint(offset, code.indent_of(statement), before)
+            point = _behind(code, code.statement(node))
         if point.inline:
-            return Piece(point.offset, point.offset, "".join(f"; {line}" for line in lines))
+            text = "".join(f"; {line}" for line in lines)
+            return Piece(point.offset, point.offset, text, 0, 0 if after is not None else 1)
         body = "".join(f"{point.indent}{line}{code.newline}" for line in lines)
         return Piece(point.offset, point.offset, point.before + body + point.after, 0, 0 if after is not None else 1)
 
@@ -245,6 +243,15 @@ class Assembler:
             code = self.context.code(module)
             if code is not None:
                 pieces[module] += imports.import_pieces(code, entries)
+
+
+def _behind(code: Code, statement: ast.stmt) -> owners.InsertionPoint:
+    """The insertion point of lines behind a statement; on its own line where that holds more."""
+    if not code.is_alone_on_line(statement):
+        return owners.InsertionPoint(code.span(statement)[1], "", inline=True)
+    offset = code.next_line(statement.end_lineno or statement.lineno)
+    before = "" if offset and code.text[offset - 1] in "\r\n" else code.newline
+    return owners.InsertionPoint(offset, code.indent_of(statement), before)
 
 
 def _apart(rewrites: Iterable[Rewrite]) -> list[Rewrite]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
+from qprep.analysis.symbols.method_forms import is_elsewhere
+
 if TYPE_CHECKING:
     from qprep.rewriting.fix_scope import Scope
 
@@ -21,9 +23,10 @@ def first_statement(function: ast.FunctionDef) -> ast.stmt | None:
 def end_of_class(scope: Scope, name: str) -> tuple[int, str, str] | None:
     """The insertion point of a new method in a class: the offset, the indentation, and the text before it."""
     entry = scope.index.classes.get(name)
-    last = entry.node.body[-1] if entry is not None else None
+    own = [item for item in entry.node.body if not is_elsewhere(entry.node, item)] if entry is not None else []
+    last = own[-1] if own else None
     if entry is None or last is None or last.lineno == entry.node.lineno or not scope.code.is_alone_on_line(last):
         return None
     offset = scope.code.next_line(last.end_lineno or last.lineno)
     missing = "" if offset and scope.code.text[offset - 1] in "\r\n" else scope.code.newline
-    return offset, scope.code.indent_of(entry.node.body[0]), missing
+    return offset, scope.code.indent_of(own[0]), missing

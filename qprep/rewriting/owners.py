@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from qprep.analysis.effects.attribute_names import ANY_NAME
 from qprep.analysis.symbols.ast_utils import walk
 from qprep.analysis.symbols.definition_names import DefinitionName, plain_name
+from qprep.analysis.symbols.method_forms import is_call, is_elsewhere
 from qprep.analysis.values.abstract_values import ClassRef, External
 from qprep.foundation.catalogue.module_attributes import NN_MODULE_ATTRIBUTES
 from qprep.foundation.findings import Rejection, RejectionCode
@@ -52,6 +53,8 @@ def rejection_of(context: RewriteContext, unit: Unit) -> Rejection | None:
         return Rejection(f"its class is defined in {unit.module}, outside the paths given", RejectionCode.CLASS_SHAPE)
     if not context.analysis.is_module(ref):
         return _mixin_rejection(context, unit)
+    if "__init__" not in entry.methods and is_call(entry.node):
+        return Rejection(f"`{unit.name}` is made by a call of `type`, without a constructor", RejectionCode.CLASS_SHAPE)
     if varied := next((plain_name(key) for key in entry.methods if plain_name(key) != key), None):
         return Rejection(f"`{unit.name}` defines `{varied}` conditionally", RejectionCode.CLASS_SHAPE)
     return (
@@ -246,7 +249,8 @@ def _needs_early(context: RewriteContext, unit: Unit, init: ast.FunctionDef, met
 
 def _new_init(context: RewriteContext, code: Code, node: ast.ClassDef, unit: Unit) -> InsertionPoint:
     """An __init__ in front of the first method or the last statement, with the signature of the one it replaces."""
-    first = next((item for item in node.body if isinstance(item, ast.FunctionDef)), node.body[-1])
+    own = [item for item in node.body if not is_elsewhere(node, item)]
+    first = next((item for item in own if isinstance(item, ast.FunctionDef)), own[-1])
     lineno = min([first.lineno, *(decorator.lineno for decorator in getattr(first, "decorator_list", ()))])
     indent = code.indent_of(first)
     while lineno > node.lineno + 1 and code.source.line(lineno - 1).strip().startswith("#"):

@@ -12,6 +12,8 @@ from weakref import WeakKeyDictionary
 
 from torch import nn
 
+from qprep.runtime_modules.function import Function
+
 _Class = TypeVar("_Class", bound=type[nn.Module])
 
 # What a partial of Python 3.14 has in the place of a later argument.
@@ -49,14 +51,19 @@ class Dispatch(nn.Module):
 
     Where the function has a module (`stands_for`), an instance of it runs in its place. It is made at the first
     call and kept as a child, so that each `Dispatch` has operations of its own. A `functools.partial` of such a
-    function counts as the function. Everything else is called as it is.
+    function, and a `Function` that holds one, count as the function. Everything else is called as it is.
     """
 
     def forward(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
         """Call `function` or what replaces it."""
         inner, given, named = function, args, kwargs
-        while type(inner) is partial and _PLACEHOLDER not in map(type, inner.args):
-            given, named, inner = (*inner.args, *given), {**inner.keywords, **named}, inner.func
+        while True:
+            if type(inner) is Function:
+                inner = inner.fn
+            elif type(inner) is partial and _PLACEHOLDER not in map(type, inner.args):
+                given, named, inner = (*inner.args, *given), {**inner.keywords, **named}, inner.func
+            else:
+                break
         cls = _MODULES.get(inner) if isinstance(inner, FunctionType) else None
         return function(*args, **kwargs) if cls is None else self._instance(cls)(*given, **named)
 

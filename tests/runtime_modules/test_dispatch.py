@@ -10,7 +10,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from qprep.runtime_modules import Dispatch, EltwiseMul, stands_for
+from qprep.runtime_modules import Dispatch, EltwiseMul, Function, stands_for
 
 
 def double(x: Tensor, by: float = 2.0) -> Tensor:
@@ -81,3 +81,10 @@ def test_copies_have_instances_of_their_own() -> None:
     for other in (copy.deepcopy(call), pickle.loads(pickle.dumps(call))):
         assert torch.equal(other(double, data), data * 2)
         assert other.Double is not call.Double
+
+
+def test_a_function_module_counts_as_the_function_it_holds() -> None:
+    call, data = Dispatch().eval(), torch.randn(3)
+    assert torch.equal(call(Function(double), data), data * 2)
+    assert [type(child).__name__ for child in call.children()] == ["Double"]
+    assert torch.equal(call(Function(torch.relu), data), data.relu())

@@ -83,17 +83,25 @@ def text_pattern(node: ast.expr) -> str | None:
     """A pattern for the results of a formatted text; None for another expression."""
     if isinstance(node, ast.JoinedStr):
         return "".join(re.escape(str(v.value)) if isinstance(v, ast.Constant) else ANY_NAME for v in node.values)
-    if isinstance(node, ast.BinOp):
-        sides = [
-            side for side in (node.left, node.right) if isinstance(side, ast.Constant) and isinstance(side.value, str)
-        ]
-        if not sides:
-            return None
-        text = re.sub(r"%[-+0-9.]*[a-z]", "\0", str(sides[0].value))
-        joined = text if isinstance(node.op, ast.Mod) else f"\0{text}\0"
-        return ANY_NAME.join(map(re.escape, joined.split("\0")))
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
+        return _joined_pattern(node)
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mod) and (template := _text(node.left)) is not None:
+        return ANY_NAME.join(map(re.escape, re.split(r"%[-+0-9.]*[a-z]", template)))
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "format":
         template = node.func.value
         if isinstance(template, ast.Constant) and isinstance(template.value, str):
             return ANY_NAME.join(map(re.escape, re.split(r"{[^}]*}", template.value)))
     return None
+
+
+def _text(node: ast.expr) -> str | None:
+    return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else None
+
+
+def _joined_pattern(node: ast.BinOp) -> str | None:
+    """A pattern for `"conv" + str(i) + "_act"`: the parts that are written out, in their places; None without any."""
+    parts: list[ast.expr] = [node]
+    while isinstance(first := parts[0], ast.BinOp) and isinstance(first.op, ast.Add):
+        parts[:1] = [first.left, first.right]
+    known = [re.escape(text) if (text := _text(part)) is not None else text_pattern(part) for part in parts]
+    return "".join(part if part is not None else ANY_NAME for part in known) if any(known) else None

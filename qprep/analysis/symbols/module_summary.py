@@ -13,6 +13,7 @@ from qprep.analysis.effects.escaping_classes import handed_names
 from qprep.analysis.effects.write_records import ExternalWrite
 from qprep.analysis.symbols.ast_utils import dotted_text, last_name, without_async
 from qprep.analysis.symbols.local_classes import base_names
+from qprep.analysis.symbols.method_forms import with_written_out_methods
 from qprep.analysis.symbols.private_names import with_private_names
 from qprep.analysis.symbols.symbol_table import Imported, build_index
 
@@ -132,7 +133,7 @@ def read_summary(name: str, path: Path, text: str) -> ModuleSummary:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             tree = without_async(ast.parse(text)) if "async" in text else ast.parse(text)
-            tree = with_private_names(tree, text)
+            tree = with_written_out_methods(with_private_names(tree, text), text)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return EMPTY
     return summary_of(build_index(name, "", path.name == "__init__.py", tree), text)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from weakref import WeakValueDictionary
 
 from qprep.analysis.symbols.ast_utils import without_async
+from qprep.analysis.symbols.method_forms import with_written_out_methods
 from qprep.analysis.symbols.private_names import with_private_names
 from qprep.analysis.symbols.symbol_table import build_index
 from qprep.foundation.lru_store import LruStore
@@ -50,7 +51,7 @@ class ParsedFiles:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 tree = without_async(ast.parse(text)) if "async" in text else ast.parse(text)
-                tree = with_private_names(tree, text)
+                tree = with_written_out_methods(with_private_names(tree, text), text)
         except (SyntaxError, ValueError, RecursionError, MemoryError):
             return None
         index = build_index(mark.name, mark.path, os.path.basename(mark.path) == "__init__.py", tree, link)

@@ -173,7 +173,9 @@ def creations_of(context: RewriteContext, unit: Unit, attribute: str) -> list[Cr
             return Rejection(
                 f"`{attribute}` is made in {creation.place.module}, outside the paths given", RejectionCode.OUTSIDE
             )
-        if not creation.unit.is_class or not code.is_alone_on_line(code.statement(node)):
+        statement = code.statement(node)
+        is_simple = isinstance(statement, ast.Assign | ast.AnnAssign | ast.Expr)
+        if not creation.unit.is_class or not (is_simple or code.is_alone_on_line(statement)):
             return Rejection(f"`{attribute}` is created on a line with other code", RejectionCode.LAYOUT)
     return list(found.values())
 

@@ -1,0 +1,235 @@
+"""Methods that are no `def` in their class, instances made on lines with other code, names joined from texts."""
+
+from __future__ import annotations
+
+from tests.rewrite.cases import Case, declined, module, net, prepared
+
+_LAMBDAS = (
+    prepared(
+        "forward-is-a-lambda",
+        module("""
+            class Net(nn.Module):
+                def __init__(self):
+                    super().__init__()
+                    self.fc = nn.Linear(4, 4)
+
+                forward = lambda self, x: F.relu(self.fc(x)) + x
+        """),
+    ),
+    prepared(
+        "lambda-on-several-lines",
+        module("""
+            class Net(nn.Module):
+                def __init__(self):
+                    super().__init__()
+                    self.fc = nn.Linear(4, 4)
+
+                forward = lambda self, x: (
+                    F.relu(self.fc(x))
+                    + x
+                )
+        """),
+    ),
+    prepared(
+        "lambda-in-a-class-without-constructor",
+        module("""
+            class Act(nn.Module):
+                forward = lambda self, x: x * torch.sigmoid(x)
+
+
+            class Net(nn.Module):
+                def __init__(self):
+                    super().__init__()
+                    self.fc = nn.Linear(4, 4)
+                    self.act = Act()
+
+                scale = lambda self, x, k=2.0: x * k
+
+                def forward(self, x):
+                    return self.scale(self.act(self.fc(x)), k=3)
+        """),
+    ),
+)
+_FUNCTIONS = (
+    prepared(
+        "forward-is-a-function-of-the-file",
+        module("""
+            def run(self, x):
+                return F.relu(self.fc(x)) + x
+
+
+            class Net(nn.Module):
+                def __init__(self):
+                    super().__init__()
+                    self.fc = nn.Linear(4, 4)
+
+                forward = run
+        """),
+    ),
+    prepared(
+        "function-in-a-class-without-constructor",
+        module("""
+            def run(self, x):
+                y = torch.sigmoid(x)
+                return x * y
+
+
+            class Act(nn.Module):
+                forward = run
+
+
+            class Net(nn.Module):
+                def __init__(self):
+                    super().__init__()
+                    self.fc = nn.Linear(4, 4)
+                    self.act = Act()
+
+                def forward(self, x):
+                    return self.act(self.fc(x))
+        """),
+    ),
+    declined(
+        "function-of-two-classes",
+        module("""
+            def run(self, x):
+                return F.relu(self.fc(x)) + x
+
+
+            class Block(nn.Module):
+                def __init__(self):
+                    super().__init__()
+                    self.fc = nn.Linear(4, 4)
+
+                forward = run
+
+
+            class Net(nn.Module):
+                def __init__(self):
+                    super().__init__()
+                    self.fc = nn.Linear(4, 4)
+                    self.block = Block()
+
+                other = run
+
+                def forward(self, x):
+                    return self.block(self.fc(x))
+        """),
+        "has a variable called self",
+    ),
+)
+_TYPE_CALLS = (
+    prepared(
+        "class-made-by-type",
+        module("""
+            def run(self, x):
+                return F.relu(self.fc(x)) + x
+
+
+            def init(self):
+                nn.Module.__init__(self)
+                self.fc = nn.Linear(4, 4)
+
+
+            Net = type("Net", (nn.Module,), {"__init__": init, "forward": run})
+        """),
+    ),
+    declined(
+        "class-made-by-type-without-constructor",
+        module("""
+            class Base(nn.Module):
+                def __init__(self):
+                    super().__init__()
+                    self.fc = nn.Linear(4, 4)
+
+
+            def run(self, x):
+                return torch.tanh(self.fc(x)) * x
+
+
+            Net = type("Net", (Base,), dict(forward=run))
+        """),
+        "call of `type`",
+    ),
+)
+_LINES = (
+    prepared(
+        "reused-instance-made-on-one-line",
+        module("""
+            class Net(nn.Module):
+                def __init__(self): super().__init__(); self.fc = nn.Linear(4, 4); self.act = nn.ReLU()
+
+                def forward(self, x): x = self.act(x); x = self.fc(x); return self.act(x)
+        """),
+    ),
+    prepared(
+        "reused-instance-before-a-semicolon",
+        module("""
+            class Net(nn.Module):
+                def __init__(self):
+                    super().__init__()
+                    self.fc = nn.Linear(4, 4); self.act = nn.ReLU();  # both
+
+                def forward(self, x):
+                    return self.act(self.fc(self.act(x)))
+        """),
+    ),
+    prepared(
+        "reused-instance-in-a-branch-on-one-line",
+        module("""
+            class Net(nn.Module):
+                def __init__(self, relu=True):
+                    super().__init__()
+                    self.fc = nn.Linear(4, 4)
+                    if relu: self.act = nn.ReLU()
+                    else: self.act = nn.Tanh()
+
+                def forward(self, x):
+                    return self.act(self.fc(self.act(x)))
+        """),
+    ),
+)
+_HELD = (
+    prepared(
+        "own-function-or-torch-in-a-lambda-module",
+        module("""
+            class Lambda(nn.Module):
+                def __init__(self, fn):
+                    super().__init__()
+                    self.fn = fn
+
+                def forward(self, x):
+                    return self.fn(x)
+
+
+            def swish(x):
+                return x * x.sigmoid()
+
+
+            class Net(nn.Module):
+                def __init__(self):
+                    super().__init__()
+                    self.net = nn.Sequential(nn.Linear(4, 4), Lambda(swish), nn.Linear(4, 4), Lambda(torch.relu))
+
+                def forward(self, x):
+                    return self.net(x)
+        """),
+    ),
+)
+_NAMES = (
+    prepared(
+        "name-joined-with-a-number",
+        net(
+            "for i in range(1, 3):\n    x = getattr(self, 'l' + str(i))(x) + x\nreturn x",
+            "self.l1 = nn.Linear(4, 4)\nself.l2 = nn.Linear(4, 4)",
+        ),
+    ),
+    prepared(
+        "name-joined-of-three-parts",
+        net(
+            "for i in range(1, 3):\n    x = getattr(self, 'l' + str(i) + '_fc')(x) + x\nreturn x",
+            "self.l1_fc = nn.Linear(4, 4)\nself.l2_fc = nn.Linear(4, 4)",
+        ),
+    ),
+)
+
+CASES: dict[int, tuple[Case, ...]] = {13: _HELD, 15: (*_LAMBDAS, *_FUNCTIONS, *_TYPE_CALLS), 16: _NAMES, 20: _LINES}
