@@ -81,16 +81,15 @@ def _of_items(value: ast.expr, name: str, scope: LexicalScope, steps: int) -> fr
 
 def text_pattern(node: ast.expr) -> str | None:
     """A pattern for the results of a formatted text; None for another expression."""
-    if isinstance(node, ast.JoinedStr):
-        return "".join(re.escape(str(v.value)) if isinstance(v, ast.Constant) else ANY_NAME for v in node.values)
-    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
-        return _joined_pattern(node)
-    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mod) and (template := _text(node.left)) is not None:
-        return ANY_NAME.join(map(re.escape, re.split(r"%[-+0-9.]*[a-z]", template)))
-    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "format":
-        template = node.func.value
-        if isinstance(template, ast.Constant) and isinstance(template.value, str):
-            return ANY_NAME.join(map(re.escape, re.split(r"{[^}]*}", template.value)))
+    match node:
+        case ast.JoinedStr(values=values):
+            return "".join(re.escape(str(v.value)) if isinstance(v, ast.Constant) else ANY_NAME for v in values)
+        case ast.BinOp(op=ast.Add()):
+            return _joined_pattern(node)
+        case ast.BinOp(left=ast.Constant(value=str(template)), op=ast.Mod()):
+            return ANY_NAME.join(map(re.escape, re.split(r"%[-+0-9.]*[a-z]", template)))
+        case ast.Call(func=ast.Attribute(value=ast.Constant(value=str(template)), attr="format")):
+            return ANY_NAME.join(map(re.escape, re.split(r"{[^}]*}", template)))
     return None
 
 

@@ -111,7 +111,7 @@ def function(analysis: Analysis, frame: Frame, node: ast.Call, name: str, argume
     child_positions.note_builtin(analysis, frame, short, args)
     if short in _RESULTS:
         return _RESULTS[short]
-    if short.startswith("math."):
+    if short.startswith("math.") and short != "math.prod":
         return NUMBER
     if short in _ORIGINAL and args:
         return join_all(
@@ -133,7 +133,7 @@ def function(analysis: Analysis, frame: Frame, node: ast.Call, name: str, argume
         return Partial(args[0], *given, (node, frame.index.name, frame.function))
     if short in ("map", "functools.reduce", "filter") and len(args) >= 2:
         return tensor_operations.higher_order(analysis, frame, node, short, arguments)
-    if short in ("min", "max", "sum", "abs", "pow", "divmod"):
+    if short in ("min", "max", "sum", "abs", "pow", "divmod", "math.prod"):
         return tensor_operations.python_function(analysis, frame, node, short, arguments)
     return _copied(analysis, frame, node, short, args[0]) if short in _COPIES and args else None
 

@@ -40,10 +40,14 @@ from qprep.foundation.catalogue.torch_ao import FUNCTIONAL, STUBS, eager_name
 if TYPE_CHECKING:
     from qprep.analysis.interpreter.environment import Frame
     from qprep.analysis.interpreter.protocol import Analysis
+    from qprep.foundation.catalogue.call_signature import Spelling
+    from qprep.foundation.catalogue.op import Op
 
 _TENSOR_FUNCTIONS = frozenset(
     ("torch", *(f"torch.{name}" for name in ("fft", "linalg", "nested", "nn.functional", "sparse", "special")))
 ) | frozenset(("torch.ops.aten", "torch._C._nn", "torch._higher_order_ops", "torch._VF"))
+_OPERATORS = "torch.ops.aten."
+_BASES = ("torch.nn.", "builtins.", "abc.", "typing.")
 
 
 def call_external(analysis: Analysis, frame: Frame, node: ast.Call, name: str, arguments: Arguments) -> Kind:
@@ -68,7 +72,7 @@ def call_external(analysis: Analysis, frame: Frame, node: ast.Call, name: str, a
         return new_nn_module(analysis, frame, node, name, arguments)
     if eager_name(name) in (FUNCTIONAL, *STUBS):
         return Module(External(name), None, analysis.origin(frame, node))
-    row = analysis.catalogue.function(name)
+    row = _row(analysis, name, arguments)
     if row is not None:
         path = self_attribute(analysis, frame, node.func)
         if path is not None and frame.recording and arguments.flows and analysis.is_compute(row[0]):
@@ -107,9 +111,22 @@ def _call_foreign(analysis: Analysis, frame: Frame, node: ast.Call, name: str, a
     return call_through(analysis, frame, node, arguments)
 
 
+def _public(name: str) -> str:
+    """The function of torch that an operator of torch.ops.aten is, whatever its overload: they have one signature."""
+    return f"torch.{name.removeprefix(_OPERATORS).partition('.')[0]}" if name.startswith(_OPERATORS) else name
+
+
+def _row(analysis: Analysis, name: str, arguments: Arguments) -> tuple[Op, Spelling] | None:
+    """The operation that a function is; an operator of aten on one tensor may be one of torch.nn.functional alone."""
+    row = analysis.catalogue.function(_public(name))
+    if row is None and name.startswith(_OPERATORS) and len(arguments.all()) == 1:
+        return analysis.catalogue.function(_public(name).replace("torch.", "torch.nn.functional.", 1))
+    return row
+
+
 def _computes(name: str) -> bool:
     """True if a function is one of torch's that take tensors, though the catalogue does not know it."""
-    home, _, last = name.rpartition(".")
+    home, _, last = _public(name).rpartition(".")
     return home in _TENSOR_FUNCTIONS and not last.startswith(("is_", "_assert")) and not last[:1].isupper()
 
 
@@ -161,6 +178,12 @@ def call_unknown(analysis: Analysis, frame: Frame, node: ast.Call, arguments: Ar
         return UNKNOWN if _looks_up_a_value(node) else Module(None, None, analysis.origin(frame, node))
     if arguments.flows:
         held = held_module(analysis, frame, node.func)
+        if (
+            _is_set_nowhere(analysis, frame, node.func)
+            if held is not None
+            else _may_compute(analysis, frame, node.func)
+        ):
+            analysis.note_unknown(frame, node, f"{ast.unparse(node.func)}()")
         if held is not None:
             return call_module(analysis, frame, node, [held], arguments)
         frame.counts.add(CHILDREN)  # it may be one: a loop's variable, something handed in
@@ -168,6 +191,25 @@ def call_unknown(analysis: Analysis, frame: Frame, node: ast.Call, arguments: Ar
     if callables and arguments.flows:
         return call_through(analysis, frame, node, arguments)
     return PART if arguments.flows else UNKNOWN
+
+
+def _is_set_nowhere(analysis: Analysis, frame: Frame, func: ast.expr) -> bool:
+    """True for `self.act` if no code shows what `act` is: it may be a function as well as a module."""
+    name, owner = self_attribute(analysis, frame, func), frame.self_kind
+    if name is None or not isinstance(owner, Module) or not isinstance(owner.cls, ClassRef):
+        return False
+    chain = analysis.project.mro(owner.cls)
+    is_known = all(isinstance(base, External | ClassRef) for base in chain) and all(
+        base.name.startswith(_BASES) for base in chain if isinstance(base, External)
+    )
+    return is_known and name not in analysis.attributes_of(owner.cls).names
+
+
+def _may_compute(analysis: Analysis, frame: Frame, func: ast.expr) -> bool:
+    """True for a callable that may be a function: what a loop goes over is most likely a module."""
+    if isinstance(func, ast.Name):
+        return func.id not in frame.loop_names
+    return isinstance(func, ast.Attribute) and analysis.catalogue.method(func.attr) is None
 
 
 def _looks_up_a_value(node: ast.Call) -> bool:

@@ -79,7 +79,11 @@ def method(analysis: Analysis, frame: Frame, node: ast.Call, name: str, receiver
 
 def _taint(analysis: Analysis, frame: Frame, node: ast.Call) -> None:
     """`buffer.copy_(x)`: what flows into the argument flows into the receiver."""
-    receiver = node.func.value if isinstance(node.func, ast.Attribute) else None
+    _flow_into(analysis, frame, node.func.value if isinstance(node.func, ast.Attribute) else None)
+
+
+def _flow_into(analysis: Analysis, frame: Frame, receiver: ast.expr | None) -> None:
+    """A tensor that has a name, or is an attribute, gets values that an input flows into."""
     if isinstance(receiver, ast.Name):
         frame.scope.names[receiver.id] = Tensor(True)
     elif isinstance(receiver, ast.Attribute):
@@ -166,6 +170,8 @@ def _compute(
         analysis.note_op(frame, node, op, spelling, form, scalar=scalar, is_loss=is_loss)
         if spelling.is_inplace and form == "method" and isinstance(kinds[0], Tensor) and not kinds[0].flow:
             _taint(analysis, frame, node)
+        written = next((keyword.value for keyword in node.keywords if keyword.arg == "out"), None)
+        _flow_into(analysis, frame, written)
     return _compute_result(op, len(kinds), Tensor(flow, dtype, is_loss=is_loss))
 
 
@@ -245,11 +251,12 @@ def part_method(analysis: Analysis, frame: Frame, node: ast.Call, name: str, arg
 
 
 def python_function(analysis: Analysis, frame: Frame, node: ast.Call, name: str, arguments: Arguments) -> Kind:
-    """sum, abs, min, max and pow of Python, on tensors or numbers."""
+    """sum, abs, min, max and pow of Python, or math.prod, on tensors or numbers."""
     if not arguments.flows:
         return join_all(map(iterate, arguments.args)) if name in ("min", "max") and len(arguments.args) == 1 else NUMBER
     row = analysis.catalogue.function(f"builtins.{name}")
     if row is None:
+        analysis.note_unknown(frame, node, f"{name}()")
         return join_all([arg if tensor_of(arg) else iterate(arg) for arg in arguments.args])
     tensor = _first_tensor(arguments.args[0]) if arguments.args else None
     if tensor is not None and tensor.dtype == INTEGER:
