@@ -27,6 +27,19 @@ _WITHOUT_SELF = frozenset(("builtins.staticmethod", "builtins.classmethod", "tor
 _WITHOUT_MODULES = frozenset(("torch.jit.ignore", "torch._jit_internal.ignore"))
 
 
+def _method_of(code: Code, node: ast.AST) -> tuple[ast.FunctionDef | None, tuple[ast.FunctionDef | ast.Lambda, ...]]:
+    """The method around a node, or the wrapper that a decorator puts around one, and the functions inside it."""
+    function, inside = code.function(node), code.functions_inside(node)
+    around = code.parents.get(function) if function is not None else None
+    while isinstance(around, ast.If | ast.Try | ast.With):
+        around = code.parents.get(around)
+    if isinstance(around, ast.Module):  # a decorator: its wrapper gets the object
+        for place, inner in enumerate(inside):
+            if isinstance(inner, ast.FunctionDef) and [a.arg for a in positional_parameters(inner)[:1]] == ["self"]:
+                return inner, inside[place + 1 :]
+    return function, inside
+
+
 class ModuleOwners:
     """The classes and functions of one plan as owners of modules; each answer is computed once."""
 
@@ -92,7 +105,7 @@ class ModuleOwners:
         """The name of the object that owns the operation, where the operation stands."""
         if not unit.is_class or not unit.name:
             return "self"
-        function = code.function(node)
+        function, inside = _method_of(code, node)
         if function is None:
             return Rejection("it is outside a method", RejectionCode.CLASS_SHAPE)
         for decorator in self.context.analysis.decorators(code.module, function):
@@ -111,7 +124,7 @@ class ModuleOwners:
         owner = positional_parameters(function)[0].arg
         if owner in code.bound_in(function):
             return Rejection(f"`{function.name}` gives `{owner}` another value", RejectionCode.NAME)
-        for inner in code.functions_inside(node):
+        for inner in inside:
             if any(arg.arg == owner for arg in ast.walk(inner.args) if isinstance(arg, ast.arg)):
                 return Rejection(f"`{owner}` has another meaning in the function around it", RejectionCode.NAME)
         return owner

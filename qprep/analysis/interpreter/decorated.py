@@ -3,17 +3,31 @@
 from __future__ import annotations
 
 import ast
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from qprep.analysis.interpreter.arguments import Arguments
 from qprep.analysis.interpreter.call_evaluation import call_kind
 from qprep.analysis.interpreter.expressions import evaluate
-from qprep.analysis.values.abstract_values import UNKNOWN, FunctionRef, Kind, Returning, Sequence, join_all, options
+from qprep.analysis.symbols.ast_utils import last_name, positional_parameters
+from qprep.analysis.values.abstract_values import (
+    UNKNOWN,
+    FunctionRef,
+    Kind,
+    Module,
+    Returning,
+    Sequence,
+    join_all,
+    options,
+)
 from qprep.analysis.values.closure_values import Closure
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from qprep.analysis.interpreter.environment import Frame
     from qprep.analysis.interpreter.protocol import Analysis
+    from qprep.analysis.symbols.module_resolver import Project
 
 
 def wrapped(analysis: Analysis, maker: Frame, frame: Frame, node: ast.FunctionDef, returned: Kind) -> Kind:
@@ -30,8 +44,31 @@ def wrapped(analysis: Analysis, maker: Frame, frame: Frame, node: ast.FunctionDe
         closures = [option for option in options(wrapper) if isinstance(option, Closure)]
         if closures:
             given = Arguments(_positional(frame, node))
-            returned = join_all([call_kind(analysis, frame, call, closure, given) for closure in closures])
+            own = [_of_class(analysis, frame, decorator, closure) for closure in closures]
+            returned = join_all([call_kind(analysis, frame, call, closure, given) for closure in own])
     return returned
+
+
+def _of_class(analysis: Analysis, frame: Frame, decorator: ast.expr, closure: Closure) -> Closure:
+    """The wrapper of a method: what it runs belongs to the class of the method, if nothing else has the decorator."""
+    first = positional_parameters(closure.node)[:1]
+    if not frame.unit.is_class or not isinstance(frame.self_kind, Module) or [arg.arg for arg in first] != ["self"]:
+        return closure
+    name = last_name(decorator.func if isinstance(decorator, ast.Call) else decorator)
+    if name not in analysis.named_decorators:
+        analysis.named_decorators[name] = sum(_times_named(analysis.project, name))
+    if analysis.named_decorators[name] != 1:
+        return closure
+    return Closure(closure.node, closure.scope, replace(closure.home, unit=frame.unit, function=frame.function))
+
+
+def _times_named(project: Project, name: str) -> Iterator[int]:
+    """How often each given file names something, its definition and imports not counted."""
+    for module in project.given:
+        index = project.index(module) if name in (project.text(module) or "") else None
+        if index is not None:
+            yield sum(node.id == name for node in index.of(ast.Name))
+            yield sum(node.attr == name for node in index.of(ast.Attribute))
 
 
 def _applied(

@@ -82,6 +82,7 @@ class ProjectAnalysis(Analysis):
         self.running: set[object] = set()
         self.recursive: set[object] = set()
         self.plain_decorators: dict[FunctionRef, bool] = {}  # those that give back the function itself
+        self.named_decorators: dict[str, int] = {}  # how often the given files name each
         self._globals = GlobalNames()
         self._classes = ClassQueries(project)
         self._scopes = ClassScopes()

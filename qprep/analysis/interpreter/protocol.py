@@ -44,6 +44,7 @@ class Analysis(Protocol):
     with_losses: frozenset[str]
     recursive: set[object]
     plain_decorators: dict[FunctionRef, bool]
+    named_decorators: dict[str, int]
     own_uses: dict[ast.FunctionDef, OwnUses]
     bound_names: dict[tuple[str, str], frozenset[str]]
 

@@ -232,4 +232,140 @@ _NAMES = (
     ),
 )
 
-CASES: dict[int, tuple[Case, ...]] = {13: _HELD, 15: (*_LAMBDAS, *_FUNCTIONS, *_TYPE_CALLS), 16: _NAMES, 20: _LINES}
+_DECORATORS = (
+    prepared(
+        "wrapper-of-a-forward",
+        module("""
+            import functools
+
+
+            def residual(fn):
+                @functools.wraps(fn)
+                def inner(self, x):
+                    return x + fn(self, x)
+
+                return inner
+
+
+            class Net(nn.Module):
+                def __init__(self):
+                    super().__init__()
+                    self.fc = nn.Linear(4, 4)
+
+                @residual
+                def forward(self, x):
+                    return F.gelu(self.fc(x))
+        """),
+    ),
+    prepared(
+        "wrapper-of-a-factory-of-decorators-runs-twice",
+        module("""
+            def scaled(by):
+                def decorator(fn):
+                    def inner(self, *args, **settings):
+                        return fn(self, *args, **settings) * by
+
+                    return inner
+
+                return decorator
+
+
+            class Net(nn.Module):
+                def __init__(self):
+                    super().__init__()
+                    self.fc = nn.Linear(4, 4)
+
+                @scaled(by=2.0)
+                def body(self, x):
+                    return F.gelu(x)
+
+                def forward(self, x):
+                    return self.body(self.fc(self.body(x)))
+        """),
+    ),
+    prepared(
+        "wrapper-in-another-file",
+        {
+            "wrappers.py": module("""
+                def dropped(fn):
+                    def wrapper(self, x):
+                        x = F.dropout(fn(self, x), self.p, self.training)
+                        return torch.cat([x, x], dim=-1)
+
+                    return wrapper
+            """),
+            "model.py": module("""
+                from wrappers import dropped
+
+
+                class Base(nn.Module):
+                    def __init__(self):
+                        super().__init__()
+                        self.fc, self.p = nn.Linear(4, 4), 0.3
+
+                    @dropped
+                    def body(self, x):
+                        return self.fc(x)
+
+
+                class Net(Base):
+                    def forward(self, x):
+                        return self.body(x) * 2
+            """),
+        },
+    ),
+    declined(
+        "wrapper-of-two-methods",
+        module("""
+            def residual(fn):
+                def inner(self, x):
+                    return x + fn(self, x)
+
+                return inner
+
+
+            class Net(nn.Module):
+                def __init__(self):
+                    super().__init__()
+                    self.fc = nn.Linear(4, 4)
+
+                @residual
+                def body(self, x):
+                    return F.gelu(self.fc(x))
+
+                @residual
+                def forward(self, x):
+                    return self.body(x)
+        """),
+        "has a variable called self",
+    ),
+    declined(
+        "wrapper-that-does-not-name-self",
+        module("""
+            def doubled(fn):
+                def inner(*args):
+                    return fn(*args) * 2
+
+                return inner
+
+
+            class Net(nn.Module):
+                def __init__(self):
+                    super().__init__()
+                    self.fc = nn.Linear(4, 4)
+
+                @doubled
+                def forward(self, x):
+                    return F.gelu(self.fc(x))
+        """),
+        "defined inside it",
+    ),
+)
+
+CASES: dict[int, tuple[Case, ...]] = {
+    13: _HELD,
+    14: _DECORATORS,
+    15: (*_LAMBDAS, *_FUNCTIONS, *_TYPE_CALLS),
+    16: _NAMES,
+    20: _LINES,
+}
