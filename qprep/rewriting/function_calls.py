@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from qprep.rewriting.fix_session import RewriteContext
     from qprep.rewriting.module_owners import ModuleOwners
     from qprep.rewriting.rewrite_result import Doubt
+    from qprep.rewriting.source_code import Code
 
 _CALLED_THROUGH = frozenset(("builtins.map", "functools.reduce", "functools.partial"))
 
@@ -73,6 +74,10 @@ class FunctionCalls:
         if None not in reasons and reasons[0] is not None:
             return replace(reasons[0], code=RejectionCode.FUNCTION)
         assert isinstance(node, ast.Call)
+        of_class = any(static_methods.is_class_method(self.context, each) for each in call.callees)
+        given = static_methods.given_class(scope, node.func) if of_class else None
+        if of_class and (given is None or self._is_dispatched(scope, call)):
+            return Rejection("the class that the class method gets is unknown here", RejectionCode.RUN_ONLY)
         if self._is_dispatched(scope, call):
             self._dispatched.add(call.place)
             return _dispatch(scope, node, call)
@@ -108,6 +113,8 @@ class FunctionCalls:
             )
         attribute = scope.declare(moved_functions.attribute_name(callee), f"{text}()", many=call.count > 1)
         start, end = scope.code.span(named)
+        if given is not None:
+            return Piece(start, end, attribute), _first_argument(scope.code, node, given)
         return (Piece(start, end, attribute),)
 
     def _shows_generator(self, scope: Scope, call: ast.Call, callee: Unit) -> bool:
@@ -190,11 +197,16 @@ def _dispatch(scope: Scope, node: ast.Call, call: HelperCall) -> tuple[Piece, ..
     called = node.func.id.lstrip("_") if isinstance(node.func, ast.Name) else ""
     name = called or moved_functions.attribute_name(min(call.callees))
     attribute = scope.declare(name, f"{scope.runtime('Dispatch')}()", many=call.count > 1)
+    return Piece(start, end, attribute), _first_argument(code, node, code.text[start:end])
+
+
+def _first_argument(code: Code, node: ast.Call, text: str) -> Piece:
+    """The piece that puts an argument in front of the others."""
+    bracket = code.skip_blank(code.span(node.func)[1])
     first = code.skip_blank(bracket + 1)
     gap = code.text[bracket + 1 : first]
     separator = "" if code.text[first] == ")" else f",{gap}" if gap else ", "
-    given = opening(first, f"{code.text[start:end]}{separator}", code.span(node)[1] - first)
-    return (Piece(start, end, attribute), given)
+    return opening(first, f"{text}{separator}", code.span(node)[1] - first)
 
 
 def _named(scope: Scope, node: ast.Call, callee: Unit) -> ast.expr | None:

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from qprep.analysis.interpreter.arguments import Arguments
     from qprep.analysis.symbols.symbol_table import FileIndex
 
+CLASS_METHOD = "builtins.classmethod"
+WITHOUT_OBJECT = frozenset(("builtins.staticmethod", CLASS_METHOD))  # methods that no instance owns anything of
 MAX_RECURSION = 3  # a function inside itself, each time with other arguments: more would tell nothing new
 KEPT_SUMMARIES = 20_000  # calls whose evaluation is remembered; one forgotten is evaluated again, with the same facts
 
@@ -118,7 +120,7 @@ class FunctionRuns:
             analysis.recursive.add(name)  # inside itself, whatever its arguments are
         if is_running or times >= MAX_RECURSION:
             return CallSummary(self._results[name], Counts(), frozenset()) if name in self._results else NOTHING
-        is_static = "." in ref.name and "builtins.staticmethod" in analysis.decorators(ref.module, node)
+        is_static = "." in ref.name and not WITHOUT_OBJECT.isdisjoint(analysis.decorators(ref.module, node))
         is_entry = (root and not called_only) or arguments is None
         call = _Call(key, ref, node, index, arguments, recording, root, is_entry, beside, is_static)
         made_before = len(self._made)
@@ -146,7 +148,8 @@ class FunctionRuns:
 
     def _run(self, analysis: Analysis, frame: Frame, call: _Call) -> CallSummary:
         ref, node, index, cls, unit = call.ref, call.node, call.index, call.cls, call.unit
-        callee = Callee(index, node, None if call.is_static else ref.bound, cls, call.is_entry, call.beside)
+        bound = None if call.is_static and not isinstance(ref.bound, ClassRef) else ref.bound
+        callee = Callee(index, node, bound, cls, call.is_entry, call.beside)
         names = bind(analysis, callee, call.arguments)
         inner = Frame(
             index, unit, ref.name, ref.bound, cls, NameScope(names, self._scopes.around(analysis, cls)), call.recording

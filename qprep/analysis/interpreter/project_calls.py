@@ -12,6 +12,7 @@ from qprep.analysis.interpreter import (
 from qprep.analysis.interpreter.arguments import Arguments
 from qprep.analysis.interpreter.entry_points import finish_root, note_module_call
 from qprep.analysis.interpreter.environment import CallSummary, Frame
+from qprep.analysis.interpreter.function_runs import CLASS_METHOD
 from qprep.analysis.interpreter.protocol import Analysis
 from qprep.analysis.places import Unit
 from qprep.analysis.symbols.definition_names import DefinitionName
@@ -37,6 +38,10 @@ def call_function(analysis: Analysis, frame: Frame, node: ast.Call, ref: Functio
     bound = ref.bound
     if bound is None and _is_scripted(analysis, ref):
         return _call_scripted(analysis, frame, node, ref, arguments)
+    if (of_class := _of_class(analysis, ref)) is not None:
+        summary = analysis.summary(frame, of_class, arguments, recording=frame.recording)
+        _note_helper(analysis, frame, node, ref, summary)
+        return at_call_site(analysis, frame, node, summary.returned, call_sensitivity.not_given(arguments.all()))
     if isinstance(bound, Object | ClassRef):
         made = call_sensitivity.not_given(arguments.all())
         return at_call_site(analysis, frame, node, call_beside(analysis, frame, ref, arguments), made)
@@ -64,6 +69,17 @@ def call_function(analysis: Analysis, frame: Frame, node: ast.Call, ref: Functio
     elif isinstance(bound, Module) and isinstance(bound.cls, ClassRef) and frame.recording:
         finish_root(analysis, bound.cls, summary, is_forward=False)
     return at_call_site(analysis, frame, node, summary.returned, call_sensitivity.not_given(arguments.all()))
+
+
+def _of_class(analysis: Analysis, ref: FunctionRef) -> FunctionRef | None:
+    """A class method, bound to the class of the object that it is called on; None for any other function."""
+    cls = ref.bound.cls if isinstance(ref.bound, Module | Object) else ref.bound
+    if not isinstance(cls, ClassRef) or "." not in ref.name:
+        return None
+    node = analysis.project.function_node(ref)
+    if node is None or not node.decorator_list or CLASS_METHOD not in analysis.decorators(ref.module, node):
+        return None
+    return FunctionRef(ref.module, ref.name, cls)
 
 
 def _is_scripted(analysis: Analysis, ref: FunctionRef) -> bool:

@@ -45,9 +45,10 @@ def is_function_like(project: Project, cls: ClassRef) -> bool:
 
 def _is_named_after(method: ast.stmt, cls: ast.ClassDef) -> TypeGuard[ast.FunctionDef]:
     """True if a class may replace a static method: `PadEdge` for `pad_edge`."""
-    is_static = isinstance(method, ast.FunctionDef) and "staticmethod" in map(ast.unparse, method.decorator_list)
+    decorators = set(map(ast.unparse, method.decorator_list)) if isinstance(method, ast.FunctionDef) else set()
+    is_static = not decorators.isdisjoint(("staticmethod", "classmethod"))
     plain = method.name.replace("_", "") if isinstance(method, ast.FunctionDef) else ""
-    return is_static and cls.name.replace("_", "").lower().startswith(plain.lower())
+    return bool(plain) and is_static and cls.name.replace("_", "").lower().startswith(plain.lower())
 
 
 def _parameters(node: ast.FunctionDef) -> list[str]:

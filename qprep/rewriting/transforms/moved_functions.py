@@ -67,7 +67,7 @@ def rejection_of(context: RewriteContext, unit: Unit) -> Rejection | None:
     if (reason := _place_rejection(context, code, unit, node)) is not None:
         return reason
     for decorator, name in zip(node.decorator_list, context.analysis.decorators(unit.module, node), strict=True):
-        if is_static and name == static_methods.DECORATOR:
+        if is_static and name in static_methods.DECORATORS:
             continue
         if _of(context, name) in _DROPPED or _is_kept(context, decorator, name):
             continue

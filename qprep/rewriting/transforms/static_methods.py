@@ -1,4 +1,4 @@
-"""Static methods that run operations: each becomes a module behind its class, as a function does."""
+"""Static methods and class methods that run operations: each becomes a module behind its class, as a function does."""
 
 from __future__ import annotations
 
@@ -23,43 +23,43 @@ if TYPE_CHECKING:
     from qprep.rewriting.fix_session import RewriteContext
     from qprep.rewriting.source_code import Code
 
-DECORATOR = "builtins.staticmethod"
+CLASS_METHOD = "builtins.classmethod"
+DECORATORS = frozenset(("builtins.staticmethod", CLASS_METHOD))
 _OF_CLASS = frozenset(("super", "__class__"))
 
 
 def rejection_of(context: RewriteContext, code: Code, unit: Unit, node: ast.FunctionDef) -> Rejection | None:
-    """The reason why a static method cannot become a module; None if it can."""
+    """The reason why a static method or class method cannot become a module; None if it can."""
     own = DefinitionName.parse(unit.name)
+    kind = "class method" if is_class_method(context, unit) else "static method"
     owner, method = own.owner, own.key
     entry = code.index.classes.get(owner)
     if entry is None or not isinstance(code.parents.get(entry.node), ast.Module) or _has_others(code.index, owner):
         return Rejection(
-            f"`{unit.name}` is a static method of a class that is defined conditionally, or in other code",
+            f"`{unit.name}` is a {kind} of a class that is defined conditionally, or in other code",
             RejectionCode.FUNCTION,
         )
     if method == "forward" or method.startswith("__") or len(variants(entry.methods, method)) > 1:
         return Rejection(
-            f"`{unit.name}` is a static method that Python or torch calls, or that is defined more than once",
+            f"`{unit.name}` is a {kind} that Python or torch calls, or that is defined more than once",
             RejectionCode.FUNCTION,
         )
     if (other := next(_others(context, unit, method), None)) is not None:
-        return Rejection(f"`{unit.name}` is a static method, and `{other}` may replace it", RejectionCode.FUNCTION)
+        return Rejection(f"`{unit.name}` is a {kind}, and `{other}` may replace it", RejectionCode.FUNCTION)
     if code.indent_of(node) != code.indent_unit:
-        return Rejection(
-            f"`{unit.name}` is a static method with another indentation than its file", RejectionCode.FUNCTION
-        )
+        return Rejection(f"`{unit.name}` is a {kind} with another indentation than its file", RejectionCode.FUNCTION)
     if any(isinstance(part, ast.Name) and part.id in _OF_CLASS for part in walk(node)):
-        return Rejection(f"`{unit.name}` is a static method that reads its class", RejectionCode.FUNCTION)
+        return Rejection(f"`{unit.name}` is a {kind} that reads its class", RejectionCode.FUNCTION)
     if (name := next(_names_of_class(entry, node), None)) is not None:
         return Rejection(
-            f"`{unit.name}` is a static method whose parameters are defined with `{name}` of its class",
+            f"`{unit.name}` is a {kind} whose parameters are defined with `{name}` of its class",
             RejectionCode.FUNCTION,
         )
     if _calls_itself(code.index, node):
         return Rejection(f"`{unit.name}` calls itself", RejectionCode.FUNCTION)
     if _is_taken(entry, method) or any(_is_taken_from_a_type(context, name, method) for name in context.project.given):
         return Rejection(
-            f"`{unit.name}` is a static method that is also read as a value, from its class or an instance",
+            f"`{unit.name}` is a {kind} that is also read as a value, from its class or an instance",
             RejectionCode.FUNCTION,
         )
     return None
@@ -130,3 +130,28 @@ def is_named(scope: Scope, func: ast.expr, callee: Unit) -> bool:
     return is_own and ClassRef(callee.module, name.owner) in scope.context.project.mro(
         ClassRef(scope.unit.module, scope.unit.name)
     )
+
+
+def is_class_method(context: RewriteContext, callee: Unit) -> bool:
+    """True if a function is a class method: it gets the class as well."""
+    index, name = context.project.index(callee.module), DefinitionName.parse(callee.name)
+    entry = index.classes.get(name.owner) if index is not None else None
+    method = entry.methods.get(name.key) if entry is not None else None
+    return method is not None and CLASS_METHOD in context.analysis.decorators(callee.module, method)
+
+
+def given_class(scope: Scope, func: ast.expr) -> str | None:
+    """The class that a class method gets where it is called as `func`; None where that is not plain."""
+    if not (isinstance(func, ast.Attribute) and isinstance(func.value, ast.Name)):
+        return None
+    name = func.value.id
+    if name != scope.owner:
+        return name
+    return None if "type" in scope.index.names - _read_only(scope.index) else f"type({name})"
+
+
+def _read_only(index: FileIndex) -> frozenset[str]:
+    """The names that a file reads and never binds."""
+    bound = {node.id for node in index.of(ast.Name) if not isinstance(node.ctx, ast.Load)}
+    bound |= {node.arg for node in index.of(ast.arg)} | {*index.imports, *index.functions, *index.classes}
+    return index.names - bound

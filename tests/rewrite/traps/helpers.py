@@ -509,7 +509,7 @@ def example():
     return Net(), (torch.randn(2, 4),)
 """),
     ),
-    declined(
+    prepared(
         "class-method",
         module("""
 class Net(nn.Module):
@@ -524,7 +524,6 @@ class Net(nn.Module):
     def forward(self, x):
         return self.gate(self.fc(x))
 """),
-        "classmethod",
     ),
     prepared(
         "checkpoint",

@@ -92,13 +92,12 @@ OBJECTS: tuple[Case, ...] = (
             "    def scale(self, t):\n        return super().scale(t) * self.by",
         ),
     ),
-    declined(
+    prepared(
         "helper-with-a-class-method",
         net(
             "return Scaler.scale(self.fc(x))",
             extra="class Scaler:\n    by = 2\n\n    @classmethod\n    def scale(cls, t):\n        return t * cls.by",
         ),
-        _NO_MODULE,
     ),
     prepared(
         "helper-that-runs-a-module-and-more",

@@ -187,4 +187,55 @@ OTHERWISE: tuple[Case, ...] = (
     ),
 )
 
-CASES = {13: (*STATIC, *OTHERWISE)}
+_OF_CLASS = """
+class Base(nn.Module):
+    BY = 2.0
+
+    def __init__(self):
+        super().__init__()
+        self.fc = nn.Linear(4, 4)
+
+    @classmethod
+    def mix(cls, x, y=None, *, by=1):
+        return F.relu(x if y is None else x + y) * cls.BY * by
+
+
+class Net(Base):
+    BY = 3.0
+
+    def forward(self, x):
+        {body}
+"""
+_OVERRIDDEN = """
+
+class Sub(Net):
+    @classmethod
+    def mix(cls, x, y=None, *, by=1):
+        return torch.tanh(x)
+"""
+OF_CLASS = (
+    prepared("class-method-of-self", _file(_OF_CLASS.format(body="return self.mix(self.fc(x), x, by=2)"))),
+    prepared("class-method-of-a-base", _file(_OF_CLASS.format(body="return Base.mix(self.fc(x)) + Net.mix(x)"))),
+    prepared("class-method-in-itself", _file(_OF_CLASS.format(body="return self.mix(self.fc(self.mix(x, y=x)))"))),
+    prepared(
+        "class-method-over-lines",
+        _file(_OF_CLASS.format(body="return self.mix(\n            self.fc(x),\n            x,\n        )")),
+    ),
+    declined(
+        "class-method-through-map",
+        _file(_OF_CLASS.format(body="return torch.cat(list(map(self.mix, [self.fc(x), x])))")),
+        "class",
+    ),
+    declined(
+        "class-method-of-the-next-class",
+        _file(_OF_CLASS.format(body="return super().mix(self.fc(x), x)")),
+        "class",
+    ),
+    declined(
+        "class-method-that-a-subclass-replaces",
+        _file(_OF_CLASS.format(body="return self.mix(self.fc(x))") + _OVERRIDDEN, "Sub"),
+        "may replace it",
+    ),
+)
+
+CASES = {13: (*STATIC, *OTHERWISE, *OF_CLASS)}
