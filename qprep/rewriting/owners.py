@@ -8,7 +8,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from qprep.analysis.effects.attribute_names import ANY_NAME
-from qprep.analysis.symbols.ast_utils import walk
+from qprep.analysis.symbols.ast_utils import positional_parameters, walk
 from qprep.analysis.symbols.definition_names import DefinitionName, plain_name
 from qprep.analysis.symbols.method_forms import is_call, is_elsewhere
 from qprep.analysis.values.abstract_values import ClassRef, External
@@ -63,6 +63,7 @@ def rejection_of(context: RewriteContext, unit: Unit) -> Rejection | None:
         or class_shape.unusual_family(context, unit)
         or child_loops.rejection_of(context, unit)
         or _broken_chain(context, unit)
+        or _closed(context, entry, unit)
         or generated_init.rejection_of(context, unit)
     )
 
@@ -95,6 +96,28 @@ def _broken_chain(context: RewriteContext, unit: Unit) -> Rejection | None:
     return None
 
 
+def _closed(context: RewriteContext, entry: ClassNode, unit: Unit) -> Rejection | None:
+    """The reason why a class that refuses new attributes from some time on takes none at a known place before."""
+    if not class_shape.may_close(context, unit):
+        return None
+    init = entry.methods.get("__init__")
+    is_early = "forward" in run_by_init(context, unit) or escapes_early(context, unit)
+    if init is not None and not is_early and not returns_early(init) and _first_attribute(init) is not None:
+        return None
+    reason = f"`{unit.name}` defines __setattr__, and sets no attribute behind which it takes others"
+    return Rejection(reason, RejectionCode.CLASS_SHAPE)
+
+
+def _first_attribute(init: ast.FunctionDef) -> ast.stmt | None:
+    """The first `self.name = made(…)` of a constructor that runs each time."""
+    owner = positional_parameters(init)[0].arg if positional_parameters(init) else ""
+    for line in init.body:
+        match line:
+            case ast.Assign(targets=[ast.Attribute(value=ast.Name(id=read))], value=ast.Call()) if read == owner:
+                return line
+    return None
+
+
 def method_rejection(context: RewriteContext, unit: Unit, method: str) -> Rejection | None:
     """The reason why a method of a class cannot use new attributes: some of its runs would not find them."""
     if not (unit.is_class and unit.name):
@@ -110,6 +133,10 @@ def method_rejection(context: RewriteContext, unit: Unit, method: str) -> Reject
         return Rejection(
             f"`{method}` is called by the constructor of a base class, before new attributes can be created",
             RejectionCode.CLASS_SHAPE,
+        )
+    if method != "__init__" and class_shape.may_close(context, unit) and method in run_by_init(context, unit):
+        return Rejection(
+            f"the constructor calls `{method}`, and `{unit.name}` defines __setattr__", RejectionCode.CLASS_SHAPE
         )
     return _skipping(context, unit, method)
 
@@ -214,7 +241,9 @@ def end_of_init(context: RewriteContext, code: Code, unit: Unit, methods: frozen
     if init is None:
         return _new_init(context, code, entry.node, unit)
     last = init.body[-1]
-    if _needs_early(context, unit, init, methods):
+    if class_shape.may_close(context, unit):
+        last = _first_attribute(init) or last
+    elif _needs_early(context, unit, init, methods):
         call = _super_call(init)
         assert call is not None
         last = _top_statement(code, init, call)

@@ -61,7 +61,6 @@ _RESULTS: dict[str, Kind] = {
     **dict.fromkeys(("float", "round"), NUMBER),
     **dict.fromkeys(("str", "repr", "format"), TEXT),
     "range": Sequence(INT),
-    "type": OTHER,
 }
 _COLLECTING = frozenset(["zip", "enumerate", "dict", "collections.OrderedDict", "collections.defaultdict"])
 _SAME = frozenset(
@@ -122,7 +121,7 @@ def function(analysis: Analysis, frame: Frame, node: ast.Call, name: str, argume
         return instances.record(node.args[1])
     if short in _SAME | _COLLECTING or (short == "next" and args):
         return _collected(short, args, arguments.keywords)
-    if short in ("getattr", "setattr"):
+    if short in ("getattr", "setattr", "type"):
         return reflection.attribute(analysis, frame, node, short, arguments)
     if short == "typing.cast" and len(args) == 2:
         return args[1] if args[1] is not UNKNOWN else analysis.annotated(frame.index, node.args[0]) or UNKNOWN

@@ -108,6 +108,8 @@ def _looked_up(analysis: Analysis, frame: Frame, value: Kind, name: str) -> Kind
         return _tensor_attribute(analysis, value, name)
     if isinstance(value, InputPart):
         return SHAPE if name == "shape" else PART
+    if name == "__class__" and isinstance(value, Module | Object) and isinstance(value.cls, ClassRef):
+        return value.cls
     if isinstance(value, External):
         return analysis.resolved(f"{value.name}.{name}")
     if isinstance(value, Module) and name == "_modules":

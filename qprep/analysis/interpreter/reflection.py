@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from qprep.analysis.interpreter import attributes
 from qprep.analysis.values.abstract_values import (
     NONE,
+    OTHER,
     UNKNOWN,
     ClassRef,
     External,
@@ -35,7 +36,9 @@ _NAMESPACES = frozenset(("torch", "torch.nn.functional", "torch.Tensor"))
 
 
 def attribute(analysis: Analysis, frame: Frame, node: ast.Call, short: str, arguments: Arguments) -> Kind:
-    """getattr and setattr, with a name that is written out, or an unknown one."""
+    """getattr and setattr, with a name that is written out, or an unknown one; and type."""
+    if short == "type":
+        return _class_of(arguments)
     if len(arguments.args) < 2 or len(node.args) < 2:
         return UNKNOWN
     owner, name = arguments.args[0], node.args[1]
@@ -49,6 +52,13 @@ def attribute(analysis: Analysis, frame: Frame, node: ast.Call, short: str, argu
         added = join_all(Module(m.cls, None, None, m.item) for m in modules_of(arguments.args[2]))
         analysis.attributes_of(owner.cls).add_dynamic(added)
     return NONE
+
+
+def _class_of(arguments: Arguments) -> Kind:
+    """The class of an object of the project: `type(self)`."""
+    found = [getattr(option, "cls", None) for option in options(arguments.args[0])] if len(arguments.args) == 1 else []
+    known = [cls for cls in found if isinstance(cls, ClassRef)]
+    return join_all(known) if known and len(known) == len(found) else OTHER
 
 
 def _written_out(analysis: Analysis, frame: Frame, node: ast.Call, short: str, arguments: Arguments, name: str) -> Kind:

@@ -34,11 +34,23 @@ def unusual_class(context: RewriteContext, node: ast.ClassDef, unit: Unit) -> Re
     if any(_generates_constructor(context, decorator, unit) for decorator in node.decorator_list):
         return Rejection(f"`{unit.name}` is a dataclass: its constructor is generated", RejectionCode.CLASS_SHAPE)
     for item in node.body:
-        if isinstance(item, ast.FunctionDef) and item.name in _DUNDERS and not setattr_guards.passes_on(item):
+        if isinstance(item, ast.FunctionDef) and item.name in _DUNDERS and not _is_harmless(item):
             return Rejection(f"`{unit.name}` defines {item.name}", RejectionCode.CLASS_SHAPE)
         if isinstance(item, ast.Assign) and any(isinstance(t, ast.Name) and t.id == "__slots__" for t in item.targets):
             return Rejection(f"`{unit.name}` has __slots__", RejectionCode.CLASS_SHAPE)
     return None
+
+
+def _is_harmless(method: ast.FunctionDef) -> bool:
+    """True if a `__setattr__` sets new modules, as long as it sets others."""
+    return setattr_guards.passes_on(method) or setattr_guards.closes(method)
+
+
+def may_close(context: RewriteContext, unit: Unit) -> bool:
+    """True if a class, or a relative, refuses new attributes from some time on."""
+    entries = (context.project.class_node(member) for member in context.family(unit))
+    found = (entry.methods.get("__setattr__") for entry in entries if entry is not None)
+    return any(method is not None and not setattr_guards.passes_on(method) for method in found)
 
 
 def _generates_constructor(context: RewriteContext, decorator: ast.expr, unit: Unit) -> bool:
@@ -66,7 +78,7 @@ def unusual_family(context: RewriteContext, unit: Unit) -> Rejection | None:
 def _unusual_member(context: RewriteContext, member: ClassRef) -> Rejection | None:
     entry = context.project.class_node(member)
     methods = entry.methods if entry is not None else {}
-    unknown = (name for name in sorted(_INHERITED & set(methods)) if not setattr_guards.passes_on(methods[name]))
+    unknown = (name for name in sorted(_INHERITED & set(methods)) if not _is_harmless(methods[name]))
     if (name := next(unknown, None)) is not None:
         return _unfit(f"`{member.name}` defines {name}")
     store, restore = methods.get("__getstate__"), methods.get("__setstate__")

@@ -37,6 +37,54 @@ def passes_on(method: ast.FunctionDef, lacks: Callable[[ast.expr], bool] = _neve
     return _sets(last, owner, name, value) and all(_is_guard(line, name, value) for line in before)
 
 
+def closes(method: ast.FunctionDef) -> bool:
+    """True for a `__setattr__` that sets every module as nn.Module does, or raises an error once the object says so.
+
+    `if self.frozen: raise …` and `if self.frozen and not hasattr(self, name): raise …`: the test reads the attributes
+    of the object alone. So where one new attribute can be set, right behind it another one can.
+    """
+    arguments = [argument.arg for argument in positional_parameters(method)]
+    if method.name != "__setattr__" or len(arguments) != 3 or method.decorator_list:
+        return False
+    *before, last = _without_docstring(method.body)
+    owner, name, value = arguments
+    guards = (_is_guard(line, name, value) or _is_closing(line, owner, name) for line in before)
+    return _sets(last, owner, name, value) and all(guards)
+
+
+def _is_closing(line: ast.stmt, owner: str, name: str) -> bool:
+    match line:
+        case ast.If(test=test, body=[ast.Raise()], orelse=[]):
+            return _is_about_state(test, owner, name)
+    return False
+
+
+def _is_about_state(test: ast.expr, owner: str, name: str) -> bool:
+    """True if a test depends on the attributes that an object has, and on a name only as one that is new to it."""
+    match test:
+        case ast.BoolOp(values=values):
+            return all(_is_about_state(part, owner, name) for part in values)
+        case ast.UnaryOp(op=ast.Not(), operand=operand):
+            return _is_about_state(operand, owner, name)
+        case ast.Attribute(value=ast.Name(id=read)):
+            return read == owner
+        case ast.Call(func=ast.Name(id="getattr" | "hasattr"), args=[ast.Name(id=read), key, *rest], keywords=[]):
+            is_key = isinstance(key, ast.Constant) or (isinstance(key, ast.Name) and key.id == name and not rest)
+            return read == owner and is_key and all(isinstance(part, ast.Constant) for part in rest)
+        case ast.Compare(left=ast.Name() | ast.Constant() as key, ops=[ast.In() | ast.NotIn()], comparators=[table]):
+            return (isinstance(key, ast.Constant) or key.id == name) and _is_own_table(table, owner)
+    return False
+
+
+def _is_own_table(table: ast.expr, owner: str) -> bool:
+    match table:
+        case ast.Attribute(value=ast.Name(id=read), attr="__dict__"):
+            return read == owner
+        case ast.Call(func=ast.Name(id="dir" | "vars"), args=[ast.Name(id=read)], keywords=[]):
+            return read == owner
+    return False
+
+
 def names_written_out(methods: Iterable[ast.FunctionDef]) -> frozenset[str]:
     """The texts in the `__setattr__` and `__getattr__` of a class: names that it treats in its own way."""
     own = ("__setattr__", "__getattr__")

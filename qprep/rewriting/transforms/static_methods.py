@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from qprep.analysis.effects.write_records import UNKNOWN_ATTRIBUTE
 from qprep.analysis.places import Unit
-from qprep.analysis.symbols.ast_utils import is_class_of, last_name, walk
+from qprep.analysis.symbols.ast_utils import is_class_of, last_name, positional_parameters, walk
 from qprep.analysis.symbols.definition_names import DefinitionName, variants
 from qprep.analysis.values.abstract_values import ClassRef
 from qprep.foundation.findings import Rejection, RejectionCode
@@ -122,14 +122,25 @@ def _names_of_class(entry: ClassNode, node: ast.FunctionDef) -> Iterator[str]:
 
 
 def is_named(scope: Scope, func: ast.expr, callee: Unit) -> bool:
-    """True if a call names a static method on self, `self.pad(x)`, in a class that has it."""
+    """True if a call names a static or class method on self or on the class, in a class that has it."""
     name = DefinitionName.parse(callee.name)
-    if not (name.owner and scope.unit.is_class and isinstance(func, ast.Attribute) and func.attr == name.key):
+    if not (name.owner and isinstance(func, ast.Attribute) and func.attr == name.key):
         return False
-    is_own = isinstance(func.value, ast.Name) and func.value.id == scope.owner and callee.module == scope.index.name
+    around = scope.unit.name if scope.unit.is_class else DefinitionName.parse(scope.unit.name).owner
+    receiver = scope.owner if scope.unit.is_class else _class_parameter(scope)
+    is_own = isinstance(func.value, ast.Name) and func.value.id == receiver and callee.module == scope.index.name
     return is_own and ClassRef(callee.module, name.owner) in scope.context.project.mro(
-        ClassRef(scope.unit.module, scope.unit.name)
+        ClassRef(scope.unit.module, around)
     )
+
+
+def _class_parameter(scope: Scope) -> str | None:
+    """The name of the class inside a class method that becomes a module; None in any other function."""
+    function = scope.code.function(scope.node)
+    if function is None or not is_class_method(scope.context, scope.unit) or not positional_parameters(function):
+        return None
+    name = positional_parameters(function)[0].arg
+    return None if name in scope.code.bound_in(function) or scope.code.functions_inside(scope.node) else name
 
 
 def is_class_method(context: RewriteContext, callee: Unit) -> bool:

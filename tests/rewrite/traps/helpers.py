@@ -523,6 +523,10 @@ class Net(nn.Module):
 
     def forward(self, x):
         return self.gate(self.fc(x))
+
+
+def example():
+    return Net(), (torch.randn(2, 4),)
 """),
     ),
     prepared(

@@ -215,7 +215,7 @@ class Sub(Net):
 """
 OF_CLASS = (
     prepared("class-method-of-self", _file(_OF_CLASS.format(body="return self.mix(self.fc(x), x, by=2)"))),
-    prepared("class-method-of-a-base", _file(_OF_CLASS.format(body="return Base.mix(self.fc(x)) + Net.mix(x)"))),
+    prepared("class-method-of-a-base", _file(_OF_CLASS.format(body="return Base.mix(self.fc(x)) + Base.mix(x)"))),
     prepared("class-method-in-itself", _file(_OF_CLASS.format(body="return self.mix(self.fc(self.mix(x, y=x)))"))),
     prepared(
         "class-method-over-lines",

@@ -362,6 +362,68 @@ _DECORATORS = (
     ),
 )
 
+_GUARDED = """
+class Guarded(nn.Module):
+    {flag}
+
+    def __setattr__(self, name, value):
+        if {test}:
+            raise AttributeError(name)
+        super().__setattr__(name, value)
+
+
+class Net(Guarded):
+    def __init__(self):
+        super().__init__()
+        {init}
+
+    def forward(self, x):
+        return self.act(self.fc(self.act(x))) + x
+"""
+_OPEN = "self.fc, self.n = nn.Linear(4, 4), 2\n        self.act = nn.ReLU()\n        self.frozen = True"
+
+
+def _guarded(test: str, init: str = _OPEN, flag: str = "frozen = False") -> str:
+    return module(_GUARDED.format(test=test, init=init, flag=flag))
+
+
+_GUARDS = (
+    prepared("no-new-names-once-frozen", _guarded("self.frozen and not hasattr(self, name)")),
+    prepared(
+        "no-new-names-by-a-default",
+        _guarded("getattr(self, 'frozen', False) and name not in dir(self)", flag="pass"),
+    ),
+    declined(
+        "test-of-the-value", _guarded("self.frozen and value is not None and not hasattr(self, name)"), "__setattr__"
+    ),
+    declined(
+        "test-of-the-spelling",
+        _guarded("self.frozen and not name.startswith('_')", init=_OPEN.rpartition(chr(10))[0]),
+        "__setattr__",
+    ),
+    declined(
+        "nothing-is-set-by-a-call",
+        module("""
+            class Net(nn.Module):
+                frozen = False
+
+                def __init__(self):
+                    super().__init__()
+                    self.k = 2.0
+                    self.frozen = True
+
+                def __setattr__(self, name, value):
+                    if self.frozen and not hasattr(self, name):
+                        raise AttributeError(name)
+                    super().__setattr__(name, value)
+
+                def forward(self, x):
+                    return F.relu(x) * self.k
+        """),
+        "sets no attribute",
+    ),
+)
+
 CASES: dict[int, tuple[Case, ...]] = {
     13: _HELD,
     14: _DECORATORS,
