@@ -63,7 +63,7 @@ def _of_class(analysis: Analysis, frame: Frame, decorator: ast.expr, closure: Cl
 
 
 def _times_named(project: Project, name: str) -> Iterator[int]:
-    """How often each given file names something, its definition and imports not counted."""
+    """The number of times that each given file names something, its definition and imports not counted."""
     for module in project.given:
         index = project.index(module) if name in (project.text(module) or "") else None
         if index is not None:
