@@ -203,3 +203,23 @@ def test_a_state_that_is_written_past_version_counters() -> None:
     for mine, its in zip(other.state_dict().values(), quantizer.model.state_dict().values(), strict=True):
         mine.data.copy_(its.data)
     assert torch.equal(other.eval()(data()), quantizer.model.eval()(data()))
+
+
+@pytest.mark.parametrize(
+    "settings", [{"bits_weights": 4}, {"bits_activations": 6}, {"scheme_activations": "symmetric"}]
+)
+def test_a_state_of_another_format_is_refused(settings: dict[str, Any]) -> None:
+    made = []
+    for given in ({}, settings, {}):
+        torch.manual_seed(0)
+        quantizer = PostTrainingQuantizer(nn.Sequential(nn.Linear(8, 8), nn.ReLU()).eval(), **given)
+        quantizer.prepare_model(torch.randn(4, 8))
+        made.append(quantizer)
+    first, other, same = made
+    first.calibrate([torch.randn(4, 8)])
+    with pytest.raises(RuntimeError, match="expected the state of a slot with the format of"):
+        other.model.load_state_dict(first.model.state_dict())
+    same.model.load_state_dict(first.convert().state_dict())
+    x = torch.randn(4, 8)
+    assert torch.equal(same.model(x), first.model(x))
+    other.model.load_state_dict(first.float_model.state_dict())

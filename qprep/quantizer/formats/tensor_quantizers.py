@@ -188,8 +188,46 @@ class TensorQuantizer(nn.Module):
         self._versions = {}
         self._read_flags()
 
-    def _load_from_state_dict(self, state_dict: dict[str, Tensor], prefix: str, *args: object) -> None:
-        super()._load_from_state_dict(state_dict, prefix, *args)
+    def _format(self) -> list[float]:
+        """What is planned, in numbers: bits, 0 for a floating format, the place of the scheme, sign, size of groups."""
+        spec = self._planned
+        return [
+            float(spec.bits or 0),
+            float(list(Scheme).index(spec.scheme)),
+            float(spec.signed),
+            float(spec.group_size),
+        ]
+
+    def _save_to_state_dict(self, destination: dict[str, Any], prefix: str, keep_vars: bool) -> None:
+        super()._save_to_state_dict(destination, prefix, keep_vars)
+        destination[f"{prefix}format"] = torch.tensor(self._format())
+
+    def _load_from_state_dict(  # noqa: PLR0917  (torch's)
+        self,
+        state_dict: dict[str, Tensor],
+        prefix: str,
+        local_metadata: dict[str, Any],
+        strict: bool,
+        missing_keys: list[str],
+        unexpected_keys: list[str],
+        error_msgs: list[str],
+    ) -> None:
+        """Load the state of a slot with the same format; another one is an error, as its integers mean other values."""
+        super()._load_from_state_dict(
+            state_dict, prefix, local_metadata, strict, missing_keys, unexpected_keys, error_msgs
+        )
+        key = f"{prefix}format"
+        if key in unexpected_keys:
+            unexpected_keys.remove(key)
+        if key not in state_dict:
+            missing_keys.append(key)
+        elif state_dict[key].tolist() != self._format():
+            found = [int(each) for each in state_dict[key].tolist()[:1]]
+            bits = self._planned.bits or "floating"
+            error_msgs.append(
+                f"expected the state of a slot with the format of {self.name or 'the model'} ({bits} bits, "
+                f"{self._planned.scheme}), found another one ({found[0] or 'floating'} bits)"
+            )
         self._read_flags()
 
     def _read_flags(self) -> None:
