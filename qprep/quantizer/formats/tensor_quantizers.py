@@ -200,7 +200,7 @@ class TensorQuantizer(nn.Module):
 
     def _save_to_state_dict(self, destination: dict[str, Any], prefix: str, keep_vars: bool) -> None:
         super()._save_to_state_dict(destination, prefix, keep_vars)
-        destination[f"{prefix}format"] = torch.tensor(self._format())
+        destination[f"{prefix}format"] = torch.tensor(self._format(), device=self.scale.device)
 
     def _load_from_state_dict(  # noqa: PLR0917  (torch's)
         self,
@@ -221,7 +221,7 @@ class TensorQuantizer(nn.Module):
             unexpected_keys.remove(key)
         if key not in state_dict:
             missing_keys.append(key)
-        elif state_dict[key].tolist() != self._format():
+        elif not state_dict[key].is_meta and state_dict[key].tolist() != self._format():
             found = [int(each) for each in state_dict[key].tolist()[:1]]
             bits = self._planned.bits or "floating"
             error_msgs.append(
