@@ -50,6 +50,16 @@ UNKNOWN = {
     "updated-dict": (net("return self.act(self.fc(x))", "self.__dict__.update(act=torch.tanh)"), "self.act()"),
     "parameter-of-a-factory": (module(_MADE), "act()"),
     "product": ("import math\n" + net("return math.prod([self.fc(x), x])"), "math.prod()"),
+    "function-of-the-class": (
+        module("""
+            class Net(nn.Module):
+                act = torch.tanh
+
+                def forward(self, x):
+                    return self.act(x)
+        """),
+        "self.act()",
+    ),
     "overload": (net("return torch.ops.aten._softmax(self.fc(x), 1, False)"), "torch.ops.aten._softmax()"),
 }
 FOUND = {
@@ -76,6 +86,11 @@ def test_an_unknown_call_on_an_activation_is_counted(text: str, symbol: str, tmp
 @pytest.mark.parametrize(("text", "code"), FOUND.values(), ids=FOUND)
 def test_an_operation_is_found(text: str, code: str, tmp_path: Path) -> None:
     assert code in {finding.code for finding in _checked(text, tmp_path).findings}
+
+
+@pytest.mark.parametrize("call", ["max(self.fc(x), x)", "min([self.fc(x), x], key=len)"])
+def test_what_gives_its_argument_back_is_not_counted(call: str, tmp_path: Path) -> None:
+    assert _checked(net(f"return {call}"), tmp_path).unknown == 0
 
 
 @pytest.mark.parametrize("iterable", ["self.layers", "enumerate(self.layers)", "self.layers.children()"])

@@ -171,4 +171,7 @@ def call_held_function(
         and isinstance(frame.self_kind.cls, ClassRef)
     ):
         attributes.held_function(analysis, frame, frame.self_kind.cls, path, names[0] if len(names) == 1 else "?")
+        entry = analysis.attributes_of(frame.self_kind.cls).names.get(path)
+        if entry is None or not entry.creations:  # an attribute of the class, which a subclass may replace
+            analysis.note_unknown(frame, node, f"self.{path}()")
     return call_module(analysis, frame, node, [Module(None, AccessPath((path,)))], arguments)

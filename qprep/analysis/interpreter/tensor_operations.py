@@ -256,7 +256,8 @@ def python_function(analysis: Analysis, frame: Frame, node: ast.Call, name: str,
         return join_all(map(iterate, arguments.args)) if name in ("min", "max") and len(arguments.args) == 1 else NUMBER
     row = analysis.catalogue.function(f"builtins.{name}")
     if row is None:
-        analysis.note_unknown(frame, node, f"{name}()")
+        if name not in ("min", "max"):  # which give back what they are given
+            analysis.note_unknown(frame, node, f"{name}()")
         return join_all([arg if tensor_of(arg) else iterate(arg) for arg in arguments.args])
     tensor = _first_tensor(arguments.args[0]) if arguments.args else None
     if tensor is not None and tensor.dtype == INTEGER:
