@@ -54,6 +54,23 @@ FORBID: Mapping[str, Mapping[str, str]] = {
         "strip.py": "from torch import nn\n\n\ndef strip(m):\n    return nn.Sequential(*list(m.children())[:-1])\n",
         "train.py": "from net import Net\nfrom strip import strip\n\nm = strip(Net())\n",
     },
+    **{
+        f"imported by name: {name}": {
+            "train.py": f"{load}\nfrom torch import nn\n\nm = nn.Sequential(*list(Net().children()))\n"
+        }
+        for name, load in {
+            "import_module": "import importlib\nNet = importlib.import_module('net').Net",
+            "a variable": "from importlib import import_module\nname = 'net'\nNet = import_module(name).Net",
+            "__import__": "Net = __import__('net').Net",
+            "getattr": "import importlib\nNet = getattr(importlib.import_module('net'), 'Net')",
+        }.items()
+    },
+    "imported by a helper": {
+        "find.py": "import importlib\n\n\ndef find(path):\n    module, _, name = path.rpartition('.')\n"
+        "    return getattr(importlib.import_module(module), name)\n",
+        "train.py": "from torch import nn\nfrom find import find\n\nNet = find('net.Net')\n"
+        "m = nn.Sequential(*list(Net().children()))\n",
+    },
     "a subclass without the constructor": {
         "sub.py": "from torch import nn\nfrom net import Net\n\n\nclass Sub(Net):\n    def __init__(self):\n"
         "        nn.Module.__init__(self)\n        self.fc, self.act = nn.Linear(4, 4), nn.GELU()\n"
@@ -120,6 +137,31 @@ def test_an_import_that_a_file_beside_takes_stays(statement: str, folder: Path) 
     write(folder, {"net.py": NET, "user.py": "import json\n"})
     assert fix("net.py") == 0
     assert "import torch.nn.functional as F\n" not in (folder / "net.py").read_text()
+
+
+@pytest.mark.parametrize(
+    ("entry", "make"),
+    [
+        ("@register\nclass Net", "from registry import create\nimportlib.import_module('net')"),
+        ("@register()\nclass Net", "from registry import create\n__import__('net')"),
+        ("class Net", "from registry import create\nimportlib.import_module('net')"),
+    ],
+)
+def test_no_new_child_where_a_file_beside_gets_the_class_from_a_registry(
+    entry: str, make: str, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    registry = (
+        "found = {}\n\n\ndef register(cls=None):\n    if cls is None:\n        return register\n"
+        "    found[cls.__name__] = cls\n    return cls\n\n\ndef create(name):\n    return found[name]()\n"
+    )
+    net = NET.replace("class Net", entry).replace("import torch\n", "import torch\nfrom registry import register\n", 1)
+    net += "" if "@" in entry else "\n\nregister(Net)\n"
+    train = f"import importlib\nfrom torch import nn\n{make}\nm = nn.Sequential(*list(create('Net').children()))\n"
+    write(folder, {"net.py": net, "registry.py": registry, "train.py": train, "pyproject.toml": ""})
+    before = texts(folder)
+    assert fix("--no-cache", "net.py") == 1
+    assert texts(folder) == before
+    assert "outside the paths given" in capsys.readouterr().out
 
 
 def test_nothing_is_reported_or_changed_beside(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -14,6 +14,7 @@ from qprep.analysis.symbols.import_links import module_name, project_root
 from qprep.engine.config.settings import SettingsResolver
 from qprep.engine.discovery import walk
 from qprep.engine.partitioning import Division, ProjectSummaries, Reader, SummaryStore
+from qprep.engine.text_users import module_stem, text_users
 from qprep.foundation.source import display_path
 
 MOST_FILES = 2_000  # of a project that are looked through
@@ -147,9 +148,10 @@ def surround(
     by_path = {path: name for name, path in names.project.given.items()}
     graph = {by_path[path]: _uses(by_path[path], summaries) for path in near if path in by_path}
     sizes = {by_path[path]: len(reader.data(path)) for path in near if path in by_path}
+    by_text = text_users(given, near, reader)
+    known = _Known(graph, summaries, by_path, sizes)
     result = [
-        replace(division, parts=tuple(_with_users(part, graph, summaries, by_path, sizes) for part in division.parts))
-        for division in divisions
+        replace(d, parts=tuple(_with_users(part, known, by_text(part.paths)) for part in d.parts)) for d in divisions
     ]
     names.keep()
     return result
@@ -163,25 +165,41 @@ class _ImportUses:
     run: frozenset[str]
 
 
-def _with_users(
-    part: Partition,
-    graph: Mapping[str, _ImportUses],
-    summaries: ModuleSummaries,
-    by_path: Mapping[Path, str],
-    sizes: Mapping[str, int],
-) -> Partition:
-    own = {by_path[path] for path in part.paths if path in by_path}
-    more = [name for name, uses in graph.items() if not own.isdisjoint(uses.named)]
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """The other files of a project: the modules that each uses, all summaries, names by path, sizes in bytes."""
+
+    graph: Mapping[str, _ImportUses]
+    summaries: ModuleSummaries
+    by_path: Mapping[Path, str]
+    sizes: Mapping[str, int]
+
+
+def _with_users(part: Partition, known: _Known, by_text: Collection[Path]) -> Partition:
+    graph, summaries = known.graph, known.summaries
+    own = {known.by_path[path] for path in part.paths if path in known.by_path}
+    texts = {known.by_path[path] for path in by_text if path in known.by_path}
+    more = [name for name, uses in graph.items() if name in texts or not own.isdisjoint(uses.named)]
     users: dict[str, None] = {}  # the nearest first
-    reached = set(own)
+    reached = own | _given_classes(own, summaries)
     while more:
         users.update(dict.fromkeys(more))
         reached.update(name for name in more if not _only_hands_on(name, summaries))
         more = [name for name, uses in graph.items() if name not in users and not reached.isdisjoint(uses.run)]
     users.update(dict.fromkeys(_helpers(reached, graph, summaries)))
-    users = _nearest(users, sizes)
+    users = _nearest(users, known.sizes)
     around = _joined(part.around, traits_of([name for name in graph if name not in users], summaries))
     return replace(part, around=around, context=tuple(summaries.given[name] for name in graph if name in users))
+
+
+def _given_classes(own: Iterable[str], summaries: ModuleSummaries) -> set[str]:
+    """The modules of the project that may keep a class or function of some modules, given by a decorator or call."""
+    found: set[str] = set()
+    for name in own:
+        summary = summaries.get(name)
+        if summary is not None and summary.hands_on_own:
+            found |= _uses(name, summaries).run
+    return found
 
 
 def _nearest(users: Iterable[str], sizes: Mapping[str, int]) -> dict[str, None]:
@@ -244,7 +262,7 @@ def _module_of(dotted: str, summaries: ModuleSummaries) -> str | None:
 
 def _mentioning(given: Sequence[Path], beside: Sequence[Path], reader: Reader) -> list[Path]:
     """The other files whose text names a given module, something defined or held in one, or a user of these."""
-    names = {_stem(path) for path in given} | _GENERAL
+    names = {module_stem(path) for path in given} | _GENERAL
     for path in given:
         names.update(_OWN.findall(reader.data(path)))
     words = {path: frozenset(_WORD.findall(reader.data(path))) for path in beside}
@@ -253,11 +271,6 @@ def _mentioning(given: Sequence[Path], beside: Sequence[Path], reader: Reader) -
     while new:
         more = [path for path in beside if path not in found and not names.isdisjoint(words[path])]
         found.update(dict.fromkeys(more))
-        names.update(map(_stem, more))
+        names.update(map(module_stem, more))
         new = bool(more)
     return [path for path in beside if path in found]
-
-
-def _stem(path: Path) -> bytes:
-    """The name that an import of a file ends with."""
-    return os.fsencode(path.absolute().parent.name if path.name == "__init__.py" else path.stem)

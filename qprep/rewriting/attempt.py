@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -133,6 +134,8 @@ class Attempts:
         """The reason why a codemod's rewrite is rejected; None if it is not."""
         if overlaps(pieces):
             return Rejection("its edits would overlap", RejectionCode.LAYOUT)
+        if any(_loses_comment(scope.code, piece) for piece in pieces):
+            return Rejection("a comment is inside the text that it would replace", RejectionCode.LAYOUT)
         if not listed_files(self.context).isdisjoint(module for module, _ in scope.imports):
             reason = "code lists the classes of its file at run time, and a new class would appear there"
             return Rejection(reason, RejectionCode.CLASS_SHAPE)
@@ -149,6 +152,14 @@ def _unwritable(code: Code, node: ast.AST) -> Rejection | None:
     if _nesting(code, node) > MAX_NESTING:
         return Rejection("the expression is nested so deeply that its rewrite would not compile", RejectionCode.LAYOUT)
     return fstrings.rejection_of(code, node)
+
+
+def _loses_comment(code: Code, piece: Piece) -> bool:
+    """True if a comment is in the text that an edit replaces, and not in the new one."""
+    if "#" not in code.text[piece.start : piece.end]:
+        return False
+    inside = Counter(text for start, text in code.comments if piece.start <= start < piece.end)
+    return any(piece.text.count(text) < number for text, number in inside.items())
 
 
 def _nesting(code: Code, node: ast.AST) -> int:

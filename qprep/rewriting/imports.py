@@ -1,9 +1,8 @@
-"""Imports that a rewrite needs: reuse what the file binds, add what it lacks, drop what nothing uses any more."""
+"""Imports that a rewrite needs: reuse what the file binds, add what it lacks."""
 
 from __future__ import annotations
 
 import ast
-import re
 import sys
 from collections import defaultdict
 from functools import cache
@@ -12,23 +11,18 @@ from itertools import chain, count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from qprep.analysis.symbols.ast_utils import last_name
 from qprep.rewriting.composed_edits import Piece
 from qprep.rewriting.import_order import ImportNode, group_around, in_order, insertion_index
 from qprep.rewriting.rewrite_result import Import
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
 
     from qprep.analysis.symbols.symbol_table import FileIndex
     from qprep.rewriting.source_code import Code
 
 RUNTIME = "qprep.runtime_modules"
 _WIDTH = 88  # of a line by default in ruff and Black
-_EVALUATING = frozenset(("eval", "exec", "globals", "vars", "locals", "import_module", "__import__"))
-_NAME = re.compile(r"[^\W\d]\w*")
-_DOTTED = re.compile(r"[^\W\d]\w*(?:\.\w+)*")
-_TYPE_COMMENT = re.compile(r"#\s*type:(.*)")
 
 
 def bound_as(index: FileIndex, dotted: str) -> str | None:
@@ -230,60 +224,3 @@ def _top(code: Code) -> int:
     if not code.tree.body:
         return len(code.text)
     return _line_start(code, code.tree.body[0])
-
-
-def unused_import_pieces(code: Code, before: ast.Module, after: ast.Module, exported: frozenset[str]) -> list[Piece]:
-    """Removals of import names that `before` used and `after` (the same file, rewritten: `code`) does not."""
-    if any(_evaluates(node) for node in ast.walk(after)):
-        return []
-    gone = _used_names(before, "") - _used_names(after, code.text) - exported
-    pieces: list[Piece] = []
-    for node in after.body:
-        if isinstance(node, ast.Import | ast.ImportFrom) and code.is_alone_on_line(node):
-            bound = {(alias.asname or alias.name.partition(".")[0]): alias for alias in node.names}
-            dropped = [name for name in bound if name in gone]
-            if dropped:
-                pieces.append(_without(code, node, [alias for name, alias in bound.items() if name not in gone]))
-    return pieces
-
-
-def _evaluates(node: ast.AST) -> bool:
-    """`eval(text)`, `globals()[name]`, `sys.modules[__name__]`: any name may be meant."""
-    if isinstance(node, ast.Attribute):
-        return node.attr == "modules" and isinstance(node.value, ast.Name) and node.value.id == "sys"
-    return isinstance(node, ast.Call) and last_name(node.func) in _EVALUATING
-
-
-def _without(code: Code, node: ast.Import | ast.ImportFrom, kept: list[ast.alias]) -> Piece:
-    start, end = code.span(node)
-    if not kept:
-        tail = code.text[end : code.next_line(node.end_lineno or node.lineno)]
-        if not tail.strip():
-            return Piece(code.line_start(start), code.next_line(node.end_lineno or node.lineno), "")
-        return Piece(start, start, "")
-    if "#" in code.text[start:end]:  # comments inside the parentheses stay where they are
-        return Piece(start, start, "")
-    names = ", ".join(alias.name + (f" as {alias.asname}" if alias.asname else "") for alias in kept)
-    if isinstance(node, ast.Import):
-        return Piece(start, end, f"import {names}")
-    return Piece(start, end, f"from {'.' * node.level}{node.module or ''} import {names}")
-
-
-def _used_names(tree: ast.Module, text: str) -> set[str]:
-    """Names that are read anywhere, also in texts that are evaluated: annotations, `"F.relu"`, `__all__`."""
-    names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Constant) and isinstance(node.value, str) and _DOTTED.fullmatch(node.value):
-            names.add(node.value.partition(".")[0])
-        elif isinstance(node, ast.arg | ast.FunctionDef | ast.AsyncFunctionDef | ast.AnnAssign):
-            names.update(_quoted(node.returns if hasattr(node, "returns") else node.annotation))
-    for comment in _TYPE_COMMENT.findall(text):
-        names.update(_NAME.findall(comment))
-    return names
-
-
-def _quoted(annotation: ast.expr | None) -> Iterator[str]:
-    """Names in the quoted parts of an annotation."""
-    for node in ast.walk(annotation) if annotation is not None else ():
-        if isinstance(node, ast.Constant) and isinstance(node.value, str):
-            yield from _NAME.findall(node.value)

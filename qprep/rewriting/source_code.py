@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import tokenize
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
@@ -65,6 +66,16 @@ class Code:
         self.module = index.name
         self.bindings: dict[ast.FunctionDef, dict[str, list[str | ast.expr | None]]] = {}  # filled by `callees`
         self._bound: dict[ast.FunctionDef, frozenset[str]] = {}
+
+    @cached_property
+    def comments(self) -> tuple[tuple[int, str], ...]:
+        """The comments with their offsets, in order; none of a text that cannot be divided into tokens."""
+        try:
+            tokens = [token for token in self.source.tokens() if token.type == tokenize.COMMENT]
+        except (tokenize.TokenError, SyntaxError):
+            return ()
+        starts = self.source.starts
+        return tuple((starts[token.start[0] - 1] + token.start[1], token.string) for token in tokens)
 
     @cached_property
     def _nodes(self) -> _NodeTables:

@@ -14,7 +14,16 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from qprep.analysis.effects import silent_calls
-from qprep.analysis.effects.abstract_objects import Base, ClassObject, FunctionObject, Instance, Made, Named, Reference
+from qprep.analysis.effects.abstract_objects import (
+    Base,
+    ClassObject,
+    FunctionObject,
+    Held,
+    Instance,
+    Made,
+    Named,
+    Reference,
+)
 from qprep.analysis.effects.class_conditions import conditions
 from qprep.analysis.effects.implicit_methods import (
     CONSTRUCTION,
@@ -25,6 +34,7 @@ from qprep.analysis.effects.implicit_methods import (
 )
 from qprep.analysis.effects.object_tests import Test
 from qprep.analysis.effects.outliving_values import leaves, outlives
+from qprep.analysis.effects.python_classes import OF_CONTAINERS
 from qprep.analysis.effects.recursive_results import RecursiveResults
 from qprep.analysis.effects.silent_code import (
     is_by_module,
@@ -116,8 +126,8 @@ class OutsideEffects:
 
     def may_change(self, call: ast.Call, functions: References) -> bool:
         """True if what a call runs may change anything, though it is no function of the project."""
-        if not functions:
-            return True  # nothing is known of the function
+        if not functions or not all(_is_followed(each.base) for each in functions):
+            return True  # nothing is known of the function, or it is a method of an object that is not followed
         names = [each.base.name for each in functions if isinstance(each.base, Named)]
         return not all(silent_calls.is_silent(name, call) or silent_calls.changes_first(name) for name in names)
 
@@ -293,6 +303,11 @@ def _executed(statement: ast.stmt) -> Iterator[ast.AST]:
                 yield value
             case ast.match_case(guard=ast.expr() as guard):
                 yield guard
+
+
+def _is_followed(function: Base) -> bool:
+    """False for an attribute with the name of a method of containers: `seen.append` is one of what `seen` holds."""
+    return not (isinstance(function, Held) and function.attribute in OF_CONTAINERS)
 
 
 def _is_function(reference: Reference) -> bool:

@@ -93,6 +93,11 @@ class ModuleSummary:
         return not self.classes and not self.functions
 
     @property
+    def hands_on_own(self) -> bool:
+        """True if the file gives a class of its own to a decorator, or uses one as a value."""
+        return not self.classes.keys().isdisjoint(self.handed)
+
+    @property
     def surface(self) -> list[Any]:
         """The exports as plain data."""
         return [self.imports, self.inner, self.stars, self.classes, self.functions, self.values]

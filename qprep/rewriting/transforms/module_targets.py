@@ -55,7 +55,10 @@ def is_literal(node: ast.expr) -> bool:
 
 
 def bind(node: ast.Call, spelling: Spelling) -> list[Argument] | Rejection:
-    """The argument of each parameter; leaves out the receiver of a method."""
+    """The argument of each parameter; leaves out the receiver of a method.
+
+    A Rejection if the call gives more than the function takes, or less than it requires.
+    """
     positional: list[Parameter] = [p for p in spelling.parameters if p.kind is not ArgumentKind.KEYWORD_ONLY]
     if spelling.is_method:
         positional = positional[1:]
@@ -76,7 +79,18 @@ def bind(node: ast.Call, spelling: Spelling) -> list[Argument] | Rejection:
         if parameter is None and not takes_any:
             return Rejection(f"`{spelling.qualified}` has no parameter `{keyword.arg}`", RejectionCode.CALL_FORM)
         bound.append(Argument(parameter.name if parameter else keyword.arg or "", keyword.value, keyword))
-    return bound
+    return _lacking(spelling, bound) or bound
+
+
+def _lacking(spelling: Spelling, bound: list[Argument]) -> Rejection | None:
+    """The reason why a call without a required argument is left: it raises an error, and the module may not."""
+    given = {argument.name for argument in bound}
+    for parameter in spelling.parameters[spelling.is_method :]:
+        is_one = parameter.kind not in (ArgumentKind.VARARGS, ArgumentKind.VARKEYWORDS)
+        if is_one and parameter.default is None and parameter.name not in given:
+            reason = f"`{spelling.qualified}` requires `{parameter.name}`, which this call does not give"
+            return Rejection(reason, RejectionCode.CALL_FORM)
+    return None
 
 
 def nn_target(scope: Scope, site: OpSite, arguments: list[Argument]) -> ModuleTarget | None:
