@@ -8,12 +8,21 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from qprep.analysis.dependencies.partitions import Around, ModuleSummaries, Partition, traits_of, wanted
+from qprep.analysis.dependencies.partitions import (
+    ALONE,
+    Around,
+    ModuleSummaries,
+    Neighbours,
+    Partition,
+    traits_of,
+    wanted,
+)
 from qprep.analysis.interpreter.open_names import OpenNames
 from qprep.analysis.symbols.import_links import module_name, project_root
 from qprep.engine.config.settings import SettingsResolver
 from qprep.engine.discovery import walk
 from qprep.engine.partitioning import Division, ProjectSummaries, Reader, SummaryStore
+from qprep.foundation import gc_pause
 from qprep.foundation.source import display_path
 
 MOST_FILES = 2_000  # of a project that are looked through
@@ -32,6 +41,7 @@ _OWN = re.compile(rb"(?:\bclass|\bdef|\bself\s*\.|\bthis\s*\.)\s*([A-Za-z_]\w*)"
 _GENERAL = frozenset(
     (b"children", b"named_children", b"modules", b"named_modules", b"setattr", b"delattr", b"getattr", b"hasattr")
 )
+_ANY_GENERAL = re.compile(rb"(?<!\w)(?:" + b"|".join(sorted(_GENERAL)) + rb")(?!\w)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,21 +148,41 @@ def surround(
 
     A file whose text names nothing of the given ones is left out.
     """
+    every = [part for division in divisions for part in division.parts]
     given = [path for division in divisions for path in division.paths]
+    found = store.neighbours(every, [*given, *beside]) if store is not None else None
+    if found is None:
+        with gc_pause.paused():
+            found = _neighbours(every, given, beside, reader, store)
+    placed = iter([_placed(part, neighbours) for part, neighbours in zip(every, found, strict=True)])
+    return [replace(each, parts=tuple(next(placed) for _ in each.parts)) for each in divisions]
+
+
+def _placed(part: Partition, neighbours: Neighbours) -> Partition:
+    return replace(part, around=_joined(part.around, neighbours.around), context=neighbours.context)
+
+
+def _neighbours(
+    every: Sequence[Partition],
+    given: Sequence[Path],
+    beside: Sequence[Path],
+    reader: Reader,
+    store: SummaryStore | None,
+) -> list[Neighbours]:
+    """What is around each part of the given files."""
     near = _mentioning(given, beside, reader)
     if not near:
-        return list(divisions)
-    names = ProjectSummaries([*given, *near], reader, store, label=near)
+        return [Neighbours((), ALONE) for _ in every]
+    names = ProjectSummaries([*given, *near], reader, store, label=beside)
     summaries = ModuleSummaries(names.project.given, names.get, names.project.canonical)
     by_path = {path: name for name, path in names.project.given.items()}
     graph = {by_path[path]: _uses(by_path[path], summaries) for path in near if path in by_path}
     sizes = {by_path[path]: len(reader.data(path)) for path in near if path in by_path}
-    result = [
-        replace(division, parts=tuple(_with_users(part, graph, summaries, by_path, sizes) for part in division.parts))
-        for division in divisions
-    ]
+    found = [_users(part, graph, summaries, by_path, sizes) for part in every]
     names.keep()
-    return result
+    if store is not None:
+        store.keep_neighbours(every, [*given, *beside], found, names.beside())
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,13 +193,14 @@ class _ImportUses:
     run: frozenset[str]
 
 
-def _with_users(
+def _users(
     part: Partition,
     graph: Mapping[str, _ImportUses],
     summaries: ModuleSummaries,
     by_path: Mapping[Path, str],
     sizes: Mapping[str, int],
-) -> Partition:
+) -> Neighbours:
+    """The files that use a part, and those that do something to what these have of it."""
     own = {by_path[path] for path in part.paths if path in by_path}
     more = [name for name, uses in graph.items() if not own.isdisjoint(uses.named)]
     users: dict[str, None] = {}  # the nearest first
@@ -180,8 +211,8 @@ def _with_users(
         more = [name for name, uses in graph.items() if name not in users and not reached.isdisjoint(uses.run)]
     users.update(dict.fromkeys(_helpers(reached, graph, summaries)))
     users = _nearest(users, sizes)
-    around = _joined(part.around, traits_of([name for name in graph if name not in users], summaries))
-    return replace(part, around=around, context=tuple(summaries.given[name] for name in graph if name in users))
+    others = traits_of([name for name in graph if name not in users], summaries)
+    return Neighbours(tuple(summaries.given[name] for name in graph if name in users), others)
 
 
 def _nearest(users: Iterable[str], sizes: Mapping[str, int]) -> dict[str, None]:
@@ -244,14 +275,15 @@ def _module_of(dotted: str, summaries: ModuleSummaries) -> str | None:
 
 def _mentioning(given: Sequence[Path], beside: Sequence[Path], reader: Reader) -> list[Path]:
     """The other files whose text names a given module, something defined or held in one, or a user of these."""
-    names = {_stem(path) for path in given} | _GENERAL
+    names = {_stem(path) for path in given}
     for path in given:
         names.update(_OWN.findall(reader.data(path)))
-    words = {path: frozenset(_WORD.findall(reader.data(path))) for path in beside}
-    found: dict[Path, None] = {}
+    found = {path: None for path in beside if _ANY_GENERAL.search(reader.data(path)) is not None}
+    names.update(map(_stem, found))
+    words = {path: frozenset(_WORD.findall(reader.data(path))) for path in beside if path not in found}
     new = True
     while new:
-        more = [path for path in beside if path not in found and not names.isdisjoint(words[path])]
+        more = [path for path in words if path not in found and not names.isdisjoint(words[path])]
         found.update(dict.fromkeys(more))
         names.update(map(_stem, more))
         new = bool(more)
