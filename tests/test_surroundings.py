@@ -15,6 +15,7 @@ import qprep
 from qprep.analysis.inputs import Files
 from qprep.analysis.interpreter.open_names import OpenNames
 from qprep.cli import main
+from qprep.engine import snapshot
 from qprep.engine import surroundings as module
 from qprep.engine.config.settings import SettingsResolver
 from qprep.engine.partitioning import Division
@@ -383,3 +384,71 @@ def test_a_file_may_make_an_open_class(text: str, may: bool, folder: Path) -> No
 def test_a_file_may_call_an_open_function(text: str, may: bool, folder: Path) -> None:
     write(folder, {"user.py": text})
     assert Beside([folder / "user.py"], Files({})).may_use(OpenNames((), ("mix",))) is may
+
+
+USED = """\
+from other.tools import scale
+from torch import nn
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.fc = nn.Linear(4, 4)
+
+    def forward(self, x):
+        return scale(self.fc(x)) + x
+"""
+
+
+@pytest.mark.parametrize(
+    "statement", ["from other.tools import scale", "from other import tools", "import other.tools", "import other"]
+)
+def test_an_unchanged_file_is_not_looked_at_again(
+    statement: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The file takes something of a package beside its own, in a folder above, as many projects do."""
+    uses = USED.replace("from other.tools import scale", statement)
+    tools = {"other/__init__.py": "", "other/tools.py": "def scale(x):\n    return x\n"}
+    write(
+        folder, {"setup.py": "", "pkg/__init__.py": "", "pkg/net.py": uses, "pkg/use.py": "import pkg.net\n", **tools}
+    )
+    assert main(["check", "-q", "pkg/net.py"]) == 1
+
+    def look(*_: object) -> object:
+        raise AssertionError
+
+    monkeypatch.setattr(snapshot, "Survey", look)
+    monkeypatch.setattr(module, "_neighbours", look)
+    assert main(["check", "-q", "pkg/net.py"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("other/tools.py", "def scale(x):\n    return x * 2\n"),
+        ("other.py", "tools = None\n"),
+        ("pkg/use.py", "from torch import nn\nfrom pkg.net import Net\n\nm = nn.Sequential(*Net().children())\n"),
+        ("late.py", "from torch import nn\nfrom pkg.net import Net\n\nm = nn.Sequential(*Net().children())\n"),
+        ("pkg/net.py", NET),
+    ],
+)
+def test_what_is_around_a_file_is_looked_for_again_after_a_change(
+    name: str, text: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tools = {"other/__init__.py": "", "other/tools.py": "def scale(x):\n    return x\n"}
+    write(
+        folder, {"setup.py": "", "pkg/__init__.py": "", "pkg/net.py": USED, "pkg/use.py": "import pkg.net\n", **tools}
+    )
+    assert main(["check", "-q", "pkg/net.py"]) == 1
+    write(folder, {name: text})
+    found: list[object] = []
+    real = module._neighbours
+
+    def look(*arguments: Any) -> object:
+        found.append(arguments)
+        return real(*arguments)
+
+    monkeypatch.setattr(module, "_neighbours", look)
+    assert main(["check", "-q", "pkg/net.py"]) == 1
+    assert found

@@ -12,6 +12,7 @@ from qprep.analysis.dependencies.partitions import (
     ALONE,
     UNIT_BYTES,
     ModuleSummaries,
+    Neighbours,
     Partition,
     PartitionUnit,
     parts,
@@ -50,6 +51,18 @@ class SummaryStore(Protocol):
 
     def keep_summaries(self, paths: Sequence[Path], summaries: Iterable[tuple[str, Path, ModuleSummary]]) -> None:
         """Remember summaries."""
+
+    def neighbours(self, parts: Sequence[Partition], files: Sequence[Path]) -> list[Neighbours] | None:
+        """What an earlier run found around parts of some files: all that are given, and those beside them."""
+
+    def keep_neighbours(
+        self,
+        parts: Sequence[Partition],
+        files: Sequence[Path],
+        found: Sequence[Neighbours],
+        asked: Mapping[str, ExternalModule],
+    ) -> None:
+        """Remember what is around parts."""
 
 
 class ProjectSummaries:

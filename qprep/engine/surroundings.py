@@ -8,13 +8,22 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from qprep.analysis.dependencies.partitions import Around, ModuleSummaries, Partition, traits_of, wanted
+from qprep.analysis.dependencies.partitions import (
+    ALONE,
+    Around,
+    ModuleSummaries,
+    Neighbours,
+    Partition,
+    traits_of,
+    wanted,
+)
 from qprep.analysis.interpreter.open_names import OpenNames
 from qprep.analysis.symbols.import_links import module_name, project_root
 from qprep.engine.config.settings import SettingsResolver
 from qprep.engine.discovery import walk
 from qprep.engine.partitioning import Division, ProjectSummaries, Reader, SummaryStore
 from qprep.engine.text_users import module_stem, text_users
+from qprep.foundation import gc_pause
 from qprep.foundation.source import display_path
 
 MOST_FILES = 2_000  # of a project that are looked through
@@ -33,6 +42,7 @@ _OWN = re.compile(rb"(?:\bclass|\bdef|\bself\s*\.|\bthis\s*\.)\s*([A-Za-z_]\w*)"
 _GENERAL = frozenset(
     (b"children", b"named_children", b"modules", b"named_modules", b"setattr", b"delattr", b"getattr", b"hasattr")
 )
+_ANY_GENERAL = re.compile(rb"(?<!\w)(?:" + b"|".join(sorted(_GENERAL)) + rb")(?!\w)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,22 +149,43 @@ def surround(
 
     A file whose text names nothing of the given ones is left out.
     """
+    every = [part for division in divisions for part in division.parts]
     given = [path for division in divisions for path in division.paths]
+    found = store.neighbours(every, [*given, *beside]) if store is not None else None
+    if found is None:
+        with gc_pause.paused():
+            found = _neighbours(every, given, beside, reader, store)
+    placed = iter([_placed(part, neighbours) for part, neighbours in zip(every, found, strict=True)])
+    return [replace(each, parts=tuple(next(placed) for _ in each.parts)) for each in divisions]
+
+
+def _placed(part: Partition, neighbours: Neighbours) -> Partition:
+    return replace(part, around=_joined(part.around, neighbours.around), context=neighbours.context)
+
+
+def _neighbours(
+    every: Sequence[Partition],
+    given: Sequence[Path],
+    beside: Sequence[Path],
+    reader: Reader,
+    store: SummaryStore | None,
+) -> list[Neighbours]:
+    """What is around each part of the given files."""
     near = _mentioning(given, beside, reader)
     if not near:
-        return list(divisions)
-    names = ProjectSummaries([*given, *near], reader, store, label=near)
+        return [Neighbours((), ALONE) for _ in every]
+    names = ProjectSummaries([*given, *near], reader, store, label=beside)
     summaries = ModuleSummaries(names.project.given, names.get, names.project.canonical)
     by_path = {path: name for name, path in names.project.given.items()}
     graph = {by_path[path]: _uses(by_path[path], summaries) for path in near if path in by_path}
     sizes = {by_path[path]: len(reader.data(path)) for path in near if path in by_path}
     by_text = text_users(given, near, reader)
     known = _Known(graph, summaries, by_path, sizes)
-    result = [
-        replace(d, parts=tuple(_with_users(part, known, by_text(part.paths)) for part in d.parts)) for d in divisions
-    ]
+    found = [_users(part, known, by_text(part.paths)) for part in every]
     names.keep()
-    return result
+    if store is not None:
+        store.keep_neighbours(every, [*given, *beside], found, names.beside())
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +206,8 @@ class _Known:
     sizes: Mapping[str, int]
 
 
-def _with_users(part: Partition, known: _Known, by_text: Collection[Path]) -> Partition:
+def _users(part: Partition, known: _Known, by_text: Collection[Path]) -> Neighbours:
+    """The files that use a part, and those that do something to what these have of it."""
     graph, summaries = known.graph, known.summaries
     own = {known.by_path[path] for path in part.paths if path in known.by_path}
     texts = {known.by_path[path] for path in by_text if path in known.by_path}
@@ -188,8 +220,8 @@ def _with_users(part: Partition, known: _Known, by_text: Collection[Path]) -> Pa
         more = [name for name, uses in graph.items() if name not in users and not reached.isdisjoint(uses.run)]
     users.update(dict.fromkeys(_helpers(reached, graph, summaries)))
     users = _nearest(users, known.sizes)
-    around = _joined(part.around, traits_of([name for name in graph if name not in users], summaries))
-    return replace(part, around=around, context=tuple(summaries.given[name] for name in graph if name in users))
+    others = traits_of([name for name in graph if name not in users], summaries)
+    return Neighbours(tuple(summaries.given[name] for name in graph if name in users), others)
 
 
 def _given_classes(own: Iterable[str], summaries: ModuleSummaries) -> set[str]:
@@ -262,14 +294,15 @@ def _module_of(dotted: str, summaries: ModuleSummaries) -> str | None:
 
 def _mentioning(given: Sequence[Path], beside: Sequence[Path], reader: Reader) -> list[Path]:
     """The other files whose text names a given module, something defined or held in one, or a user of these."""
-    names = {module_stem(path) for path in given} | _GENERAL
+    names = {module_stem(path) for path in given}
     for path in given:
         names.update(_OWN.findall(reader.data(path)))
-    words = {path: frozenset(_WORD.findall(reader.data(path))) for path in beside}
-    found: dict[Path, None] = {}
+    found = {path: None for path in beside if _ANY_GENERAL.search(reader.data(path)) is not None}
+    names.update(map(module_stem, found))
+    words = {path: frozenset(_WORD.findall(reader.data(path))) for path in beside if path not in found}
     new = True
     while new:
-        more = [path for path in beside if path not in found and not names.isdisjoint(words[path])]
+        more = [path for path in words if path not in found and not names.isdisjoint(words[path])]
         found.update(dict.fromkeys(more))
         names.update(map(module_stem, more))
         new = bool(more)

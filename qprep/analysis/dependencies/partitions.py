@@ -56,6 +56,14 @@ class Partition:
 
 
 @dataclass(frozen=True, slots=True)
+class Neighbours:
+    """The files of a project around a partition: `context` is evaluated with it, of the others the effects count."""
+
+    context: tuple[Path, ...]
+    around: Around
+
+
+@dataclass(frozen=True, slots=True)
 class _Found:
     """The definition that a dotted name refers to: a module, or a class, function or value in one."""
 
@@ -77,8 +85,20 @@ class ModuleSummaries:
         self.get = summary
         self.canonical = canonical  # the one name that a module goes by
         self._modules: dict[tuple[str, str], bool] = {}
+        self._below: dict[str, list[str]] | None = None
         self._known: dict[str, _Found | None] = {}
         self._sought: set[str] = set()
+
+    def below(self, module: str) -> list[str]:
+        """A given module and those inside it, in the order given."""
+        if self._below is None:
+            self._below = {}
+            for name in self.given:
+                above = name
+                while above:
+                    self._below.setdefault(above, []).append(name)
+                    above = above.rpartition(".")[0]
+        return self._below.get(module, [])
 
     def find(self, dotted: str) -> _Found | None:
         """The definition of a dotted name, through the imports of packages; None outside of the project."""
@@ -251,11 +271,10 @@ def _takes_part(found: _Found, summaries: ModuleSummaries) -> bool:
 
 def _below(module: str, summaries: ModuleSummaries) -> Iterator[str]:
     """A module at hand as an object, and all that can be reached through it."""
-    for name in summaries.given:
-        if name == module or name.startswith(f"{module}."):
-            summary = summaries.get(name)
-            if summary is not None and not summary.is_glue:
-                yield name
+    for name in summaries.below(module):
+        summary = summaries.get(name)
+        if summary is not None and not summary.is_glue:
+            yield name
 
 
 def _is_literal(found: _Found, summaries: ModuleSummaries) -> bool:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
 from qprep.analysis.effects.abstract_objects import (
     ANY_OBJECT,
+    NOTHING,
     ClassObject,
     FunctionObject,
     Named,
@@ -18,7 +20,7 @@ from qprep.analysis.effects.abstract_objects import (
 from qprep.analysis.effects.effect_kinds import Effect, EffectKind
 from qprep.analysis.effects.effect_search import EffectSearch, any_object
 from qprep.analysis.effects.made_subclasses import runs_base_constructor
-from qprep.analysis.effects.method_calls import as_method_calls
+from qprep.analysis.effects.method_calls import are_classes, as_method_calls, may_be_through_class
 from qprep.analysis.effects.method_effects import called_through_class, is_mutator, method
 from qprep.analysis.effects.mutator_names import GLOBAL_HOOKS, SETTERS
 from qprep.analysis.effects.setter_effects import setter
@@ -35,12 +37,10 @@ def calls(search: EffectSearch) -> Iterator[Effect]:
     """Calls that change an object: `setattr`, hooks, `train`, methods of containers, torch's own utilities."""
     for node in search.file.index.of(ast.Call):
         name = last_name(node.func)
-        for call, func in as_method_calls(node, search.file, search.targets, _changes):
-            yield from (
-                setter(search, call, func.attr) if func.attr in SETTERS else method(search, call, func, func.attr)
-            )
-        if isinstance(node.func, ast.Attribute) and not _changes(name):
-            yield from called_through_class(search, node)
+        for call, func in as_method_calls(node, search.file, search.targets, lambda _name: False):
+            yield from _changed(search, call, func)
+        if isinstance(node.func, ast.Attribute):
+            yield from (_changed_through_class if _changes(name) else called_through_class)(search, node)
         if name in SETTERS:
             yield from setter(search, node, name)
         elif isinstance(node.func, ast.Attribute):
@@ -60,6 +60,34 @@ def calls(search: EffectSearch) -> Iterator[Effect]:
 def _changes(name: str) -> bool:
     """True if a method of this name changes its object, whatever the project defines."""
     return name in SETTERS or is_mutator(name)
+
+
+def _changed(search: EffectSearch, call: ast.Call, func: ast.Attribute) -> Iterator[Effect]:
+    """The effects of a call that is written in another way than as that of a method."""
+    yield from (setter(search, call, func.attr) if func.attr in SETTERS else method(search, call, func, func.attr))
+
+
+def _changed_through_class(search: EffectSearch, node: ast.Call) -> Iterator[Effect]:
+    """`nn.Module.train(net)`, as `net.train()`; whether the receiver is a class is found when targets are needed.
+
+    Most calls of these names are those of a list's or dictionary's methods, and most queries need no target of theirs.
+    """
+    form = may_be_through_class(node, search.file)
+    if form is None:
+        return
+    assert isinstance(node.func, ast.Attribute)
+    for effect in _changed(search, *form):
+        is_class = partial(_is_class, search, node.func.value)
+        listed = partial(_found_if, is_class, effect.find_listed) if effect.find_listed is not None else None
+        yield replace(effect, find_targets=partial(_found_if, is_class, effect.find_targets), find_listed=listed)
+
+
+def _is_class(search: EffectSearch, node: ast.expr) -> bool:
+    return are_classes(search.targets(node))
+
+
+def _found_if(holds: Callable[[], bool], find: Callable[[], References]) -> References:
+    return find() if holds() else NOTHING
 
 
 def _text_that_runs(search: EffectSearch, node: ast.Call) -> Iterator[Effect]:

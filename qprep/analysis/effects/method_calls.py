@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from qprep.analysis.effects.abstract_objects import ClassObject, ClassOf, Named
 from qprep.analysis.effects.attribute_names import is_any, may_be, patterns_of
+from qprep.analysis.effects.lexical_scopes import BindingKind
 from qprep.analysis.symbols.ast_utils import last_name
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 # What gives the modules of an object, or runs for each of them.
 _LISTS_MODULES = ("__dict__", "_modules", "apply", "children", "modules", "named_children", "named_modules")
+_NO_CLASSES = (ast.List, ast.Dict, ast.Set, ast.ListComp, ast.DictComp, ast.SetComp, ast.Constant, ast.JoinedStr)
 _FETCHES = frozenset(("__getattribute__", "__getattr__"))
 
 
@@ -41,6 +43,27 @@ def of_class(call: ast.Call, file: FileScopes) -> tuple[ast.Call, ast.Attribute]
     if not isinstance(call.func, ast.Attribute) or not call.args:
         return None
     return _made(call, file, call.args[0], call.func.attr, call.args[1:])
+
+
+def may_be_through_class(call: ast.Call, file: FileScopes) -> tuple[ast.Call, ast.Attribute] | None:
+    """`x.m(y, …)` as `y.m(…)`, if the spelling of `x` allows a class; whether it is one is not looked up."""
+    match call.func:
+        case ast.Attribute(value=ast.Call(func=ast.Name(id="super"), args=[_, _])):
+            return None  # it calls a method of the second argument
+        case ast.Attribute(value=owner) if not (_is_no_class(owner) or _is_made_here(owner, file)):
+            return of_class(call, file)
+    return None
+
+
+def _is_made_here(node: ast.expr, file: FileScopes) -> bool:
+    """True for a variable that holds nothing but lists, dictionaries, sets, texts and numbers as they are written."""
+    home = file.scope_of(node).binder(node.id) if isinstance(node, ast.Name) else None
+    bindings = home.bindings[node.id] if home is not None and isinstance(node, ast.Name) else ()
+    return bool(bindings) and all(each.kind is BindingKind.VALUE and _is_no_class(each.value) for each in bindings)
+
+
+def _is_no_class(node: ast.AST | None) -> bool:
+    return isinstance(node, _NO_CLASSES)
 
 
 def _made(

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import NamedTuple
 
 from qprep.analysis.symbols.folder_names import FolderNames
 
@@ -65,7 +66,8 @@ class ImportLinks:
         self.folder_names = FolderNames()
         self._linkers: dict[Path, Callable[[str], str]] = {}  # by the importer's folder
         self._present: dict[str, bool] = {}
-        self._located: dict[tuple[Path, str], tuple[Path, int] | None] = {}
+        self._located: dict[tuple[str, str], tuple[Path, int] | None] = {}
+        self._steps: dict[str, _Step] = {}  # what there is on disk of each name below a folder
 
     @cached_property
     def above(self) -> tuple[Path, ...]:
@@ -134,11 +136,26 @@ class ImportLinks:
 
     def _locate(self, folder: Path, dotted: str) -> tuple[Path, int] | None:
         """The file that the longest beginning of a dotted name leads to, and how many parts that takes."""
-        key = (folder, dotted)
+        key = (str(folder), dotted)
         if key not in self._located:
             is_project = self._is_there(folder, dotted) and not self._is_installed(folder, dotted)
-            self._located[key] = _locate(folder, dotted.split(".")) if is_project else None
+            self._located[key] = self._longest(str(folder), dotted.split(".")) if is_project else None
         return self._located[key]
+
+    def _longest(self, folder: str, parts: list[str]) -> tuple[Path, int] | None:
+        found: tuple[Path, int] | None = None
+        for length, part in enumerate(parts, start=1):
+            if not part.isidentifier():
+                return found
+            stem = os.path.join(folder, part)
+            if stem not in self._steps:
+                self._steps[stem] = _step(stem) if self.folder_names.may_hold(folder, [part]) else _NOWHERE
+            path, leads_on = self._steps[stem]
+            found = (path, length) if path is not None else found
+            if not leads_on:
+                return found
+            folder = stem
+        return found
 
     def _is_installed(self, folder: Path, dotted: str) -> bool:
         """True if a name belongs to another package that is installed next to the given ones, or to qprep itself."""
@@ -146,9 +163,10 @@ class ImportLinks:
         return top not in self._tops and (folder.name in INSTALLED or top == OWN_PACKAGE)
 
     def _is_there(self, folder: Path, dotted: str) -> bool:
-        stem = os.path.join(folder, dotted.partition(".")[0])
+        first = dotted.partition(".")[0]
+        stem = os.path.join(str(folder), first)
         if stem not in self._present:
-            is_named = self.folder_names.may_hold(str(folder), [dotted.partition(".")[0]])
+            is_named = self.folder_names.may_hold(str(folder), [first])
             self._present[stem] = is_named and (os.path.isdir(stem) or os.path.isfile(f"{stem}.py"))
         return self._present[stem]
 
@@ -171,17 +189,19 @@ class _Linker:
         return self.known[dotted]
 
 
-def _locate(folder: Path, parts: list[str]) -> tuple[Path, int] | None:
-    found: tuple[Path, int] | None = None
-    stem = str(folder)
-    for length, part in enumerate(parts, start=1):
-        stem = os.path.join(stem, part)
-        if not part.isidentifier():
-            return found
-        if os.path.isfile(package := os.path.join(stem, "__init__.py")):
-            found = (Path(package), length)
-        elif os.path.isfile(f"{stem}.py"):
-            return Path(f"{stem}.py"), length
-        elif not os.path.isdir(stem):
-            return found
-    return found
+class _Step(NamedTuple):
+    """The file that a name leads to, if there is one, and whether it is a folder, which further names may be in."""
+
+    path: Path | None
+    leads_on: bool
+
+
+_NOWHERE = _Step(None, False)
+
+
+def _step(stem: str) -> _Step:
+    if os.path.isfile(package := os.path.join(stem, "__init__.py")):
+        return _Step(Path(package), True)
+    if os.path.isfile(f"{stem}.py"):
+        return _Step(Path(f"{stem}.py"), False)
+    return _Step(None, os.path.isdir(stem))

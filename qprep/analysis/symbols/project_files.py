@@ -124,6 +124,10 @@ class ProjectFiles:
             self.asked[name] = self._find(name)
         return self._paths.get(name)
 
+    def imported(self, name: str) -> Path | None:
+        """The file that an import of a name finds, in a folder above the packages of the given files, too."""
+        return self.path(self.canonical(name))
+
     def summary(self, name: str) -> ModuleSummary | None:
         """All that others may want to know of a module, where it is known without parsing it."""
         name = self.canonical(name)

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
-from qprep.analysis.dependencies.partitions import Around, Partition, PartitionUnit
+from qprep.analysis.dependencies.partitions import Around, Neighbours, Partition, PartitionUnit
 from qprep.analysis.effects.write_records import ExternalWrite
 from qprep.analysis.interpreter.open_names import OpenNames
 from qprep.analysis.symbols.module_resolver import Project
@@ -94,7 +94,7 @@ class Cache:
         self._save(self._key(part), (*part.paths, *part.context), body, asked)
 
     def _key(self, part: Partition) -> str:
-        around = [sorted(part.around.tested_names), list(part.around.child_iterations), sorted(part.around.writes)]
+        around = _record(part.around)
         stamps = [list(pair) for pair in self.settings.registry.stamps]
         files = [[display_path(path), self.digest(path), self._settings_of(path)] for path in part.paths]
         context = [[display_path(path), self.digest(path)] for path in part.context]
@@ -122,19 +122,35 @@ class Cache:
         self, paths: Sequence[Path], units: Iterable[PartitionUnit], asked: Mapping[str, ExternalModule]
     ) -> None:
         """Remember how files were divided."""
-        body = [
-            [
-                list(unit.names),
-                sorted(unit.traits.tested_names),
-                list(unit.traits.child_iterations),
-                sorted(unit.traits.writes),
-            ]
-            for unit in units
-        ]
+        body = [[list(unit.names), *_record(unit.traits)] for unit in units]
         self._save(self._division_key(paths), paths, body, asked)
 
     def _division_key(self, paths: Sequence[Path]) -> str:
         return self._hashed(["division", [[os.path.abspath(path), self.digest(path)] for path in paths]])
+
+    def neighbours(self, parts: Sequence[Partition], files: Sequence[Path]) -> list[Neighbours] | None:
+        """What was found around these parts, where no file has changed that it may depend on."""
+        body = self._load(self._neighbours_key(parts, files), files)
+        try:
+            return None if body is None else [Neighbours(_at(places, files), _around(*rest)) for places, *rest in body]
+        except (TypeError, ValueError, IndexError):
+            return None
+
+    def keep_neighbours(
+        self,
+        parts: Sequence[Partition],
+        files: Sequence[Path],
+        found: Sequence[Neighbours],
+        asked: Mapping[str, ExternalModule],
+    ) -> None:
+        """Remember what is around parts, and the files that this depends on."""
+        places = {path: place for place, path in enumerate(files)}
+        body = [[[places[path] for path in each.context], *_record(each.around)] for each in found]
+        self._save(self._neighbours_key(parts, files), files, body, asked)
+
+    def _neighbours_key(self, parts: Sequence[Partition], files: Sequence[Path]) -> str:
+        inside = [list(map(os.path.abspath, part.paths)) for part in parts]
+        return self._hashed(["neighbours", inside, [[os.path.abspath(path), self.digest(path)] for path in files]])
 
     def summaries(self, paths: Sequence[Path]) -> Callable[[str, Path], ModuleSummary | None]:
         """The summaries known of files with the contents that they have now."""
@@ -191,7 +207,7 @@ class Cache:
         if any(self._find(project, name) is not None for name in entry["missing"]):
             return False
         return all(
-            (found := self._find(project, name)) is not None
+            (found := self._imported(project, name)) is not None
             and os.path.abspath(found) == path
             and (self.digest(found) == digest or (names is not None and self._names(name, found) == names))
             for name, path, digest, names in entry["used"]
@@ -212,6 +228,10 @@ class Cache:
         if key not in self._found:
             self._found[key] = project.path(name)
         return self._found[key]
+
+    def _imported(self, project: Project, name: str) -> Path | None:
+        """The file of a module that was used: a package beside the given files' own counts as well."""
+        return self._find(project, name) or project.imported(name)
 
     def _exists(self, stem: str) -> bool:
         """True if a module or a folder of this name has come up."""
@@ -262,9 +282,21 @@ class Cache:
             self._entries.tidy(_KEPT_DAYS)
 
 
-def _unit(names: list[str], tested_names: list[str], child_iterations: list[str], writes: list[Any]) -> PartitionUnit:
-    found = frozenset(map(ExternalWrite.of_record, writes))
-    return PartitionUnit(tuple(names), Around(frozenset(tested_names), tuple(child_iterations), found))
+def _unit(names: list[str], *around: Any) -> PartitionUnit:
+    return PartitionUnit(tuple(names), _around(*around))
+
+
+def _around(tested_names: list[str], child_iterations: list[str], writes: list[Any]) -> Around:
+    return Around(frozenset(tested_names), tuple(child_iterations), frozenset(map(ExternalWrite.of_record, writes)))
+
+
+def _record(around: Around) -> list[Any]:
+    """The effects around a part as plain data."""
+    return [sorted(around.tested_names), list(around.child_iterations), sorted(around.writes)]
+
+
+def _at(places: list[int], paths: Sequence[Path]) -> tuple[Path, ...]:
+    return tuple(paths[place] for place in places)
 
 
 def _stamp() -> str:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from qprep.analysis.dependencies.partitions import PartitionUnit
+from qprep.analysis.dependencies.partitions import Neighbours, Partition, PartitionUnit
 from qprep.analysis.inputs import Files
 from qprep.analysis.symbols.module_summary import ModuleSummary
 from qprep.analysis.symbols.parse_cache import ParsedFiles
@@ -44,6 +44,19 @@ class HeldSummaries:
         self, paths: Sequence[Path], units: Iterable[PartitionUnit], asked: Mapping[str, ExternalModule]
     ) -> None:
         """Nothing is kept of divisions."""
+
+    def neighbours(self, _parts: Sequence[Partition], _files: Sequence[Path]) -> list[Neighbours] | None:
+        """Nothing is known of what is around parts."""
+        return None
+
+    def keep_neighbours(
+        self,
+        parts: Sequence[Partition],
+        files: Sequence[Path],
+        found: Sequence[Neighbours],
+        asked: Mapping[str, ExternalModule],
+    ) -> None:
+        """Nothing is kept of what is around parts."""
 
     def summaries(self, _paths: Sequence[Path]) -> Callable[[str, Path], ModuleSummary | None]:
         """The summaries known of files with the contents that they have now."""
