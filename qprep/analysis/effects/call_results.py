@@ -34,7 +34,7 @@ from qprep.analysis.effects.external_results import of_arguments, of_external_ca
 from qprep.analysis.effects.handed_back import RETURNS_SELF, may_hand_back
 from qprep.analysis.effects.kept_getters import GETTER, fetched, made_getter
 from qprep.analysis.effects.lexical_scopes import LexicalScope
-from qprep.analysis.effects.library_names import CHILDREN, CONTAINERS, FETCHES
+from qprep.analysis.effects.library_names import CHILD_TABLE, CHILDREN, CONTAINERS, FETCHES, VIEWS
 from qprep.analysis.effects.method_calls import attribute_reads
 from qprep.analysis.effects.module_definitions import found_by_name
 from qprep.analysis.effects.object_items import items_of, modules_below, results_of_methods
@@ -141,9 +141,17 @@ def _of_module_method(
         names = {CHILD_NAME} if receiver and name.startswith("named_") else NOTHING
         found = modules_below(evaluation, receiver, is_direct=is_direct) | itself | names
         return found_by_name(evaluation, found, node.args[0], scope) if name in FETCHES and node.args else found
+    if name in VIEWS and _is_child_table(func.value, receiver):
+        return receiver
     if name in _TENSORS and not _defines(evaluation, receiver, name):
         return frozenset((TENSOR_NAME,)) if receiver and name not in ("parameters", "buffers") else NOTHING
     return receiver if name in RETURNS_SELF and not _defines(evaluation, receiver, name) else None
+
+
+def _is_child_table(node: ast.expr, values: References) -> bool:
+    """True for `x._modules`, a plain dictionary of the children and their names."""
+    is_table = isinstance(node, ast.Attribute) and node.attr == CHILD_TABLE
+    return is_table and bool(values) and all(isinstance(each.base, Below | ChildName) for each in values)
 
 
 def _of_listing(evaluation: Evaluation, node: ast.Call, scope: LexicalScope) -> References | None:

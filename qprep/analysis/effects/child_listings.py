@@ -6,8 +6,9 @@ import ast
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from qprep.analysis.effects.library_names import CHILD_TABLE
 from qprep.analysis.effects.method_calls import attribute_reads, calls_of
-from qprep.analysis.effects.state_tables import CHILD_TABLE, TableReads
+from qprep.analysis.effects.state_tables import TableReads
 from qprep.analysis.symbols.ast_utils import last_name
 
 if TYPE_CHECKING:

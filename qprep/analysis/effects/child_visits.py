@@ -19,8 +19,8 @@ from qprep.analysis.effects.child_listings import (
 from qprep.analysis.effects.class_conditions import conditions, needed_behind
 from qprep.analysis.effects.emptiness_tests import emptiness_tests
 from qprep.analysis.effects.iterated_attributes import attribute_gone_through, taken_attribute
+from qprep.analysis.effects.library_names import VIEWS
 from qprep.analysis.effects.listed_children import (
-    VIEWS,
     WRAPPERS,
     children_below,
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 
 from qprep.analysis.effects.class_conditions import may_bind
-from qprep.analysis.effects.listed_children import VIEWS
+from qprep.analysis.effects.library_names import VIEWS
 from qprep.analysis.effects.object_tests import AttributeTest
 
 

@@ -13,8 +13,12 @@ ANY_OF_PACKAGE = "*"
 
 CHILDREN = frozenset(("children", "named_children", "modules", "named_modules"))
 FETCHES = frozenset(("get_submodule", "get_parameter", "get_buffer"))
-DICTIONARIES = frozenset(("_modules", "__dict__"))
+CHILD_TABLE = "_modules"
+DICTIONARIES = frozenset((CHILD_TABLE, "__dict__"))
 """Methods and attributes that list, fetch or hold the modules below a module."""
+
+VIEWS = frozenset(("items", "values", "keys"))
+"""Methods of dictionaries that give all items."""
 
 CONTAINERS = frozenset(("Sequential", "ModuleList", "ModuleDict", "DataParallel", "DistributedDataParallel"))
 """Classes of torch.nn whose instances count as what they are made with."""

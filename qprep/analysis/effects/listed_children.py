@@ -7,14 +7,12 @@ import ast
 from qprep.analysis.effects.abstract_objects import Instance, References
 from qprep.analysis.effects.child_listings import LISTINGS
 from qprep.analysis.effects.lexical_scopes import LexicalScope
+from qprep.analysis.effects.library_names import VIEWS
 from qprep.analysis.effects.object_tests import Test
 from qprep.analysis.effects.points_to import PointsTo
 from qprep.analysis.symbols.ast_utils import last_name
 
 WRAPPERS = frozenset(("list", "tuple", "iter", "dict", "enumerate", "reversed", "sorted"))
-
-
-VIEWS = frozenset(("items", "values", "keys"))
 
 
 def root_of_uniform(node: ast.AST, parents: dict[ast.AST, ast.AST]) -> ast.expr | None:

@@ -11,8 +11,8 @@ from qprep.analysis.effects.abstract_objects import ANY_OBJECT, ClassObject, Cla
 from qprep.analysis.effects.attribute_names import ANY_NAME
 from qprep.analysis.effects.effect_kinds import Effect, EffectKind
 from qprep.analysis.effects.effect_search import EffectSearch, any_object
+from qprep.analysis.effects.library_names import CHILD_TABLE
 from qprep.analysis.effects.mutator_names import SETTERS
-from qprep.analysis.effects.state_tables import CHILD_TABLE
 from qprep.analysis.symbols.ast_utils import last_name
 from qprep.analysis.values.abstract_values import ClassRef, External
 

@@ -7,8 +7,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from qprep.analysis.effects.exposures import Exposure
+from qprep.analysis.effects.library_names import CHILD_TABLE
 from qprep.analysis.effects.mutator_names import SETTERS
-from qprep.analysis.effects.state_tables import CHILD_TABLE
 from qprep.analysis.symbols.ast_utils import last_name
 
 if TYPE_CHECKING:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from qprep.analysis.effects.attribute_names import is_any, may_be, patterns_of
 from qprep.analysis.effects.class_conditions import conditions
+from qprep.analysis.effects.library_names import CHILD_TABLE
 from qprep.analysis.effects.method_calls import attribute_reads
 from qprep.analysis.effects.object_tests import AnyOf, ClassTest, NameInTest, NameTest
 from qprep.analysis.effects.variable_tests import Variable
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from qprep.analysis.effects.lexical_scopes import FileScopes, LexicalScope
     from qprep.analysis.effects.object_tests import Test
 
-CHILD_TABLE = "_modules"
 _STATE = "__dict__"
 _BY_KEY = frozenset(("get", "pop", "setdefault", "__getitem__"))
 # Methods that show no value of the dictionary: those that change it are effects of their own.

@@ -6,7 +6,7 @@ import ast
 from typing import TYPE_CHECKING
 
 from qprep.analysis.effects.abstract_objects import Named
-from qprep.analysis.effects.state_tables import CHILD_TABLE
+from qprep.analysis.effects.library_names import CHILD_TABLE
 from qprep.analysis.symbols.ast_utils import positional_parameters
 from qprep.analysis.values.abstract_values import ClassRef
 from qprep.foundation.findings import Rejection, RejectionCode
