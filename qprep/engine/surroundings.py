@@ -211,9 +211,13 @@ def _users(part: Partition, known: _Known, by_text: Collection[Path]) -> Neighbo
     graph, summaries = known.graph, known.summaries
     own = {known.by_path[path] for path in part.paths if path in known.by_path}
     texts = {known.by_path[path] for path in by_text if path in known.by_path}
-    more = [name for name, uses in graph.items() if name in texts or not own.isdisjoint(uses.named)]
-    users: dict[str, None] = {}  # the nearest first
     reached = own | _given_classes(own, summaries)
+    more = [
+        name
+        for name, uses in graph.items()
+        if name in texts or not own.isdisjoint(uses.named) or not reached.isdisjoint(uses.run)
+    ]
+    users: dict[str, None] = {}  # the nearest first
     while more:
         users.update(dict.fromkeys(more))
         reached.update(name for name in more if not _only_hands_on(name, summaries))
