@@ -5,30 +5,36 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
-from qprep.analysis.symbols.ast_utils import dotted_text, positional_parameters, walk
+from qprep.analysis.symbols.ast_utils import dotted_text, positional_parameters
 from qprep.analysis.symbols.definition_names import DefinitionName
 from qprep.analysis.values.abstract_values import ClassRef, options
+from qprep.rewriting.safety.each_way import runs_each_time
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Sequence
 
     from qprep.analysis.values.abstract_values import Kind
     from qprep.rewriting.fix_session import RewriteContext
 
 
 def runs_constructor(context: RewriteContext, made: ClassRef, base: ClassRef) -> bool:
-    """True if making an instance of `made` runs the constructor of `base`, or one that `base` would get."""
+    """True if making an instance of `made` runs the constructor of `base`, or one that `base` would get, each time.
+
+    Each way through a constructor on the way to it must call the next one, unless it ends with an exception.
+    """
     chain = context.project.mro(made)
-    waiting: list[Sequence[Kind]] = [chain]
-    seen: set[ClassRef] = set()
-    while waiting:
-        following = _first_with_one(context, waiting.pop(), base)
-        if following == base:
-            return True
-        if following is not None and following not in seen:
-            seen.add(following)
-            waiting += _called_from(context, following, chain)
-    return False
+    running: set[ClassRef] = set()
+
+    def leads(start: Sequence[Kind]) -> bool:
+        following = _first_with_one(context, start, base)
+        if following is None or following == base or following in running:
+            return following == base
+        running.add(following)
+        found = _always_calls(context, following, chain, leads)
+        running.discard(following)
+        return found
+
+    return leads(chain)
 
 
 def _first_with_one(context: RewriteContext, chain: Sequence[Kind], base: ClassRef) -> ClassRef | None:
@@ -39,20 +45,34 @@ def _first_with_one(context: RewriteContext, chain: Sequence[Kind], base: ClassR
     return None
 
 
-def _called_from(context: RewriteContext, cls: ClassRef, chain: Sequence[Kind]) -> Iterator[Sequence[Kind]]:
-    """The class at which the search for the next constructor begins, for each call in that of `cls`, with `chain`."""
+def _always_calls(
+    context: RewriteContext, cls: ClassRef, chain: Sequence[Kind], leads: Callable[[Sequence[Kind]], bool]
+) -> bool:
+    """True if each way through the constructor of `cls` calls another one that leads to the one looked for."""
     entry = context.project.class_node(cls)
     init = entry.methods["__init__"] if entry is not None else None
     owner = positional_parameters(init)[0].arg if init is not None and positional_parameters(init) else ""
-    for call in walk(init) if init is not None else ():
-        if not (isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute) and call.func.attr == "__init__"):
-            continue
-        value = call.func.value
-        if isinstance(value, ast.Call) and isinstance(value.func, ast.Name) and value.func.id == "super":
-            named = [cls] if not value.args else _classes(context, cls, value.args[0], chain)
-            yield from (chain[chain.index(above) + 1 :] for above in named if above in chain)
-        elif call.args and isinstance(call.args[0], ast.Name) and call.args[0].id == owner:
-            yield from (context.project.mro(named) for named in _classes(context, cls, value, chain))
+
+    def is_one(call: ast.Call) -> bool:
+        starts = _next_classes(context, cls, owner, call, chain)
+        return bool(starts) and all(map(leads, starts))
+
+    return init is not None and runs_each_time(init.body, is_one)
+
+
+def _next_classes(
+    context: RewriteContext, cls: ClassRef, owner: str, call: ast.Call, chain: Sequence[Kind]
+) -> list[Sequence[Kind]]:
+    """The classes at which a call in the constructor of `cls` begins to look for another constructor, with `chain`."""
+    if not (isinstance(call.func, ast.Attribute) and call.func.attr == "__init__"):
+        return []
+    value = call.func.value
+    if isinstance(value, ast.Call) and isinstance(value.func, ast.Name) and value.func.id == "super":
+        named = [cls] if not value.args else _classes(context, cls, value.args[0], chain)
+        return [chain[chain.index(above) + 1 :] for above in named if above in chain]
+    if call.args and isinstance(call.args[0], ast.Name) and call.args[0].id == owner:
+        return [context.project.mro(named) for named in _classes(context, cls, value, chain)]
+    return []
 
 
 def _classes(context: RewriteContext, cls: ClassRef, node: ast.expr, chain: Sequence[Kind]) -> list[ClassRef]:

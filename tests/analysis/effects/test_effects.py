@@ -252,10 +252,6 @@ KEEPING = {
     "base": 'def init(self):\n    Net.__init__(self)\n\nmade = type("Made", (Net,), {"__init__": init})',
 }
 SKIPPING = {
-    "another": 'def init(self):\n    nn.Module.__init__\n\nmade = type("Made", (Net,), {"__init__": init})',
-    "in-a-branch": (
-        'def init(self, x):\n    if x:\n        Net.__init__(self)\n\nmade = type("Made", (Net,), {"__init__": init})'
-    ),
     "lambda": 'made = type("Made", (Net,), {"__init__": lambda self: None})',
     "plain-name": 'made = type("Made", (Net,), {"add": 2})',
     "two-bases": 'made = type("Made", (dict, Net), {})',
