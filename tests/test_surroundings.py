@@ -386,36 +386,6 @@ def test_a_file_may_call_an_open_function(text: str, may: bool, folder: Path) ->
     assert Beside([folder / "user.py"], Files({})).may_use(OpenNames((), ("mix",))) is may
 
 
-LISTED = (
-    "import importlib, os\nfrom .registry import create\n\nfor file in sorted(os.listdir(os.path.dirname(__file__))):\n"
-    "    if not file.startswith('_'):\n        importlib.import_module('.' + file[:-3], __name__)\n"
-)
-ITERATED = (
-    "import importlib, pkgutil\nfrom .registry import create\n\nfor _, name, _ in pkgutil.iter_modules(__path__):\n"
-    "    importlib.import_module(f'{__name__}.{name}')\n"
-)
-
-
-@pytest.mark.parametrize("load", [LISTED, ITERATED])
-def test_no_new_child_where_a_package_imports_each_of_its_files(
-    load: str, folder: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    registry = (
-        "found = {}\n\n\ndef register(cls):\n    found[cls.__name__] = cls\n    return cls\n\n\n"
-        "def create(name):\n    return found[name]()\n"
-    )
-    net = NET.replace("class Net", "@register\nclass Net").replace(
-        "import torch\n", "import torch\nfrom .registry import register\n", 1
-    )
-    train = "from torch import nn\nfrom pkg import create\n\nm = nn.Sequential(*list(create('Net').children()))\n"
-    files = {"pkg/__init__.py": load, "pkg/net.py": net, "pkg/registry.py": registry, "train.py": train}
-    write(folder, {**files, "pyproject.toml": ""})
-    before = texts(folder)
-    assert fix("--no-cache", "pkg/net.py") == 1
-    assert texts(folder) == before
-    assert "outside the paths given" in capsys.readouterr().out
-
-
 USED = """\
 from other.tools import scale
 from torch import nn

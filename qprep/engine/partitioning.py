@@ -53,7 +53,7 @@ class SummaryStore(Protocol):
         """Remember summaries."""
 
     def neighbours(self, parts: Sequence[Partition], files: Sequence[Path]) -> list[Neighbours] | None:
-        """What an earlier run found around parts of some files: all that are given, and those beside them."""
+        """The neighbours that an earlier run found of some parts; `files` are all that are given, and the others."""
 
     def keep_neighbours(
         self,

@@ -170,7 +170,7 @@ def _neighbours(
     reader: Reader,
     store: SummaryStore | None,
 ) -> list[Neighbours]:
-    """What is around each part of the given files."""
+    """The neighbours of each part of the given files."""
     near = _mentioning(given, beside, reader)
     if not near:
         return [Neighbours((), ALONE) for _ in every]
@@ -212,11 +212,7 @@ def _users(part: Partition, known: _Known, by_text: Collection[Path]) -> Neighbo
     own = {known.by_path[path] for path in part.paths if path in known.by_path}
     texts = {known.by_path[path] for path in by_text if path in known.by_path}
     reached = own | _given_classes(own, summaries)
-    more = [
-        name
-        for name, uses in graph.items()
-        if name in texts or not own.isdisjoint(uses.named) or not reached.isdisjoint(uses.run)
-    ]
+    more = [name for name, uses in graph.items() if name in texts or not own.isdisjoint(uses.named)]
     users: dict[str, None] = {}  # the nearest first
     while more:
         users.update(dict.fromkeys(more))

@@ -129,7 +129,7 @@ class Cache:
         return self._hashed(["division", [[os.path.abspath(path), self.digest(path)] for path in paths]])
 
     def neighbours(self, parts: Sequence[Partition], files: Sequence[Path]) -> list[Neighbours] | None:
-        """What was found around these parts, where no file has changed that it may depend on."""
+        """The files and effects found around these parts, where no file has changed that it may depend on."""
         body = self._load(self._neighbours_key(parts, files), files)
         try:
             return None if body is None else [Neighbours(_at(places, files), _around(*rest)) for places, *rest in body]
@@ -230,7 +230,7 @@ class Cache:
         return self._found[key]
 
     def _imported(self, project: Project, name: str) -> Path | None:
-        """The file of a module that was used: a package beside the given files' own counts as well."""
+        """The file of a module that was used; a package next to that of the given files counts as well."""
         return self._find(project, name) or project.imported(name)
 
     def _exists(self, stem: str) -> bool:

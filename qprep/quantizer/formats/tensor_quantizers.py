@@ -189,7 +189,7 @@ class TensorQuantizer(nn.Module):
         self._read_flags()
 
     def _format(self) -> list[float]:
-        """What is planned, in numbers: bits, 0 for a floating format, the place of the scheme, sign, size of groups."""
+        """The plan in numbers: bits, 0 for a floating format, the place of the scheme, sign, size of groups."""
         spec = self._planned
         return [
             float(spec.bits or 0),
