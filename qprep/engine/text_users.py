@@ -9,10 +9,10 @@ from pathlib import Path
 
 from qprep.engine.partitioning import Reader
 
-# The functions of Python's library that import a module, or run its file, by a name or path that they are given.
+# The functions of Python's library and of pytest that import a module, or run its file, by a name or path.
 _LOADS = re.compile(
     rb"(?<!\w)(?:import_module|__import__|spec_from_file_location|run_path|run_module|resolve_name|locate"
-    rb"|load_module|exec_module|find_module|load_source)(?!\w)"
+    rb"|load_module|exec_module|find_module|load_source|(?:patch|monkeypatch\.setattr)(?=\(\s*[\"']))(?!\w)"
 )
 _TEXT = rb"[\"'](?:[\w.:/\\-]*[.:/\\])?(?:%s)(?:[.:/\\][\w.:/\\-]*)?[\"']"
 
