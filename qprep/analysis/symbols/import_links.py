@@ -67,7 +67,7 @@ class ImportLinks:
         self._linkers: dict[Path, Callable[[str], str]] = {}  # by the importer's folder
         self._present: dict[str, bool] = {}
         self._located: dict[tuple[str, str], tuple[Path, int] | None] = {}
-        self._steps: dict[str, _Step] = {}  # what there is on disk of each name below a folder
+        self._steps: dict[str, _ImportStep] = {}  # what there is on disk of each name below a folder
 
     @cached_property
     def above(self) -> tuple[Path, ...]:
@@ -189,19 +189,19 @@ class _Linker:
         return self.known[dotted]
 
 
-class _Step(NamedTuple):
+class _ImportStep(NamedTuple):
     """The file that a name leads to, if there is one, and whether it is a folder, which further names may be in."""
 
     path: Path | None
     leads_on: bool
 
 
-_NOWHERE = _Step(None, False)
+_NOWHERE = _ImportStep(None, False)
 
 
-def _step(stem: str) -> _Step:
+def _step(stem: str) -> _ImportStep:
     if os.path.isfile(package := os.path.join(stem, "__init__.py")):
-        return _Step(Path(package), True)
+        return _ImportStep(Path(package), True)
     if os.path.isfile(f"{stem}.py"):
-        return _Step(Path(f"{stem}.py"), False)
-    return _Step(None, os.path.isdir(stem))
+        return _ImportStep(Path(f"{stem}.py"), False)
+    return _ImportStep(None, os.path.isdir(stem))
