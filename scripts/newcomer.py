@@ -115,8 +115,12 @@ def run(command: Command, folder: Path, expected: int) -> Outcome:
 
 
 def environment(folder: Path) -> dict[str, str]:
-    """The environment in the folder, with the caller's PYTHONPATH; without one, that of this checkout."""
+    """The environment in the folder, with the caller's PYTHONPATH; without one, that of this checkout.
+
+    The caller's options for pytest are left out, since they change the output that a page shows.
+    """
     found = {**os.environ, "COLUMNS": "200", "NO_COLOR": "1"}
+    found.pop("PYTEST_ADDOPTS", None)
     own = folder / ".venv" / "bin"
     if own.is_dir():
         return {**found, "PATH": f"{own}{os.pathsep}{found['PATH']}", "VIRTUAL_ENV": str(own.parent)}
