@@ -20,6 +20,7 @@ from typing import Any
 from qprep.analysis.dependencies.partitions import Around, Neighbours, Partition, PartitionUnit
 from qprep.analysis.effects.write_records import ExternalWrite
 from qprep.analysis.interpreter.open_names import OpenNames
+from qprep.analysis.symbols.folder_names import FolderNames
 from qprep.analysis.symbols.module_resolver import Project
 from qprep.analysis.symbols.module_summary import ModuleSummary, read_summary
 from qprep.analysis.symbols.project_files import ExternalModule
@@ -248,7 +249,7 @@ class Cache:
             if path is not None
         ]
         absent = {name for name, (path, _) in asked.items() if path is None and _is_dotted(name)}
-        gaps = {name: _gap(project.roots, name) for name in absent}
+        gaps = _gaps(project.roots, absent)
         missing = sorted(name for name in absent if gaps[name] is None)
         known_gaps = sorted({gap for gap in gaps.values() if gap is not None})
         given = hashlib.blake2b(json.dumps(names).encode(), digest_size=16).hexdigest()
@@ -320,14 +321,23 @@ def _is_dotted(name: str) -> bool:
     return bool(name) and all(part.isidentifier() for part in name.split("."))
 
 
-def _gap(roots: Sequence[Path], name: str) -> str | None:
-    """The first part of a dotted name that nothing on disk is called: as long as that is so, the rest is not there."""
-    parts = name.split(".")
-    for length in range(1, len(parts) + 1):
-        stem = os.path.join(*parts[:length])
-        if not any(os.path.lexists(root / stem) or os.path.lexists(root / f"{stem}.py") for root in roots):
-            return ".".join(parts[:length])
-    return None
+def _gaps(roots: Sequence[Path], names: Iterable[str]) -> dict[str, str | None]:
+    """The first part of each dotted name that nothing on disk is called: without it, the rest is not there either."""
+    folders = FolderNames()
+    holders: dict[str, list[str]] = {"": list(map(os.fspath, roots))}  # the roots that hold a name's beginning
+
+    def gap(name: str) -> str | None:
+        parts, before = name.split("."), ""
+        for length in range(1, len(parts) + 1):
+            known = ".".join(parts[:length])
+            if known not in holders:
+                holders[known] = [root for root in holders[before] if folders.may_hold(root, parts[:length])]
+            if not holders[known]:
+                return known
+            before = known
+        return None
+
+    return {name: gap(name) for name in names}
 
 
 def _plain(value: object) -> object:
