@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 import qprep
+from qprep.analysis.dependencies.partitions import ALONE, Partition
 from qprep.analysis.inputs import Files
 from qprep.analysis.interpreter.open_names import OpenNames
 from qprep.cli import main
@@ -20,7 +21,7 @@ from qprep.engine import surroundings as module
 from qprep.engine.config.settings import SettingsResolver
 from qprep.engine.partitioning import Division
 from qprep.engine.rule_registry import all_rules
-from qprep.engine.surroundings import Beside, Surroundings, surroundings
+from qprep.engine.surroundings import Beside, Surroundings, surround, surroundings
 from qprep.foundation.source import display_path
 
 NET = """\
@@ -384,6 +385,78 @@ def test_a_file_may_make_an_open_class(text: str, may: bool, folder: Path) -> No
 def test_a_file_may_call_an_open_function(text: str, may: bool, folder: Path) -> None:
     write(folder, {"user.py": text})
     assert Beside([folder / "user.py"], Files({})).may_use(OpenNames((), ("mix",))) is may
+
+
+REGISTRY = "found = {}\n\n\ndef register(cls):\n    found[cls.__name__] = cls\n    return cls\n"
+TAKING = f"{REGISTRY}\n\ndef create(name):\n    return found[name]()\n"
+REGISTERED = NET.replace("class Net", "@register\nclass Net").replace(
+    "import torch\n", "import torch\nfrom registry import register\n", 1
+)
+OTHER = REGISTERED.replace("Net", "Other")
+LOADER = "import importlib\n\n\ndef load(name):\n    return importlib.import_module(name)\n"
+NEIGHBOURS = {
+    "one that registers its own": ({"other.py": OTHER}, set()),
+    "one that makes a registered one": (
+        {"use.py": "from registry import create\nm = create('Net')\nm.relu\n"},
+        {"use"},
+    ),
+    "one through a helper": (
+        {
+            "make.py": "from registry import create\n\n\ndef make():\n    return create('Net').relu\n",
+            "use.py": "from make import make\nm = make()\nm.relu\n",
+            "other.py": OTHER,
+        },
+        {"make", "use"},
+    ),
+    "a text that nothing loads": ({"notes.py": "names = ['net']\nrelu = 1\n"}, set()),
+    "a text, and a loader that it does not use": ({"notes.py": "names = ['net']\n", "load.py": LOADER}, {"load"}),
+    "a text for a loader": (
+        {"use.py": "from load import load\nm = load('net').Net()\n", "load.py": LOADER},
+        {"use", "load"},
+    ),
+    "a word in a comment": ({"notes.py": "# locate the relu of the net\nrelu = 'net'\n"}, set()),
+}
+
+
+@pytest.mark.parametrize(("others", "expected"), NEIGHBOURS.values(), ids=NEIGHBOURS.keys())
+def test_neighbours_are_the_files_that_may_get_the_class(
+    others: Mapping[str, str], expected: set[str], folder: Path
+) -> None:
+    write(folder, {"net.py": REGISTERED, "registry.py": TAKING, **others})
+    given, rest = folder / "net.py", [folder / name for name in ("registry.py", *others)]
+    division = Division((given,), (Partition((given,), ALONE),), None)
+    part = surround([division], rest, Files({}))[0].parts[0]
+    assert {path.stem for path in part.context} - {"registry"} == expected
+
+
+LISTED = (
+    "import importlib, os\nfrom .registry import create\n\nfor file in sorted(os.listdir(os.path.dirname(__file__))):\n"
+    "    if not file.startswith('_'):\n        importlib.import_module('.' + file[:-3], __name__)\n"
+)
+ITERATED = (
+    "import importlib, pkgutil\nfrom .registry import create\n\nfor _, name, _ in pkgutil.iter_modules(__path__):\n"
+    "    importlib.import_module(f'{__name__}.{name}')\n"
+)
+
+
+@pytest.mark.parametrize("load", [LISTED, ITERATED])
+def test_no_new_child_where_a_package_imports_each_of_its_files(
+    load: str, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    registry = (
+        "found = {}\n\n\ndef register(cls):\n    found[cls.__name__] = cls\n    return cls\n\n\n"
+        "def create(name):\n    return found[name]()\n"
+    )
+    net = NET.replace("class Net", "@register\nclass Net").replace(
+        "import torch\n", "import torch\nfrom .registry import register\n", 1
+    )
+    train = "from torch import nn\nfrom pkg import create\n\nm = nn.Sequential(*list(create('Net').children()))\n"
+    files = {"pkg/__init__.py": load, "pkg/net.py": net, "pkg/registry.py": registry, "train.py": train}
+    write(folder, {**files, "pyproject.toml": ""})
+    before = texts(folder)
+    assert fix("--no-cache", "pkg/net.py") == 1
+    assert texts(folder) == before
+    assert "outside the paths given" in capsys.readouterr().out
 
 
 USED = """\

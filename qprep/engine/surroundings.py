@@ -22,7 +22,8 @@ from qprep.analysis.symbols.import_links import module_name, project_root
 from qprep.engine.config.settings import SettingsResolver
 from qprep.engine.discovery import walk
 from qprep.engine.partitioning import Division, ProjectSummaries, Reader, SummaryStore
-from qprep.engine.text_users import module_stem, text_users
+from qprep.engine.registries import takers
+from qprep.engine.text_users import TextUsers, loads_modules, module_stem, text_users
 from qprep.foundation import gc_pause
 from qprep.foundation.source import display_path
 
@@ -206,31 +207,45 @@ class _Known:
     sizes: Mapping[str, int]
 
 
-def _users(part: Partition, known: _Known, by_text: Collection[Path]) -> Neighbours:
+def _users(part: Partition, known: _Known, by_text: TextUsers) -> Neighbours:
     """The files that use a part, and those that do something to what these have of it."""
     graph, summaries = known.graph, known.summaries
     own = {known.by_path[path] for path in part.paths if path in known.by_path}
-    texts = {known.by_path[path] for path in by_text if path in known.by_path}
-    reached = own | _given_classes(own, summaries)
+    texts = _loaders(by_text, known)
+    reached = set(own)
     more = [name for name, uses in graph.items() if name in texts or not own.isdisjoint(uses.named)]
     users: dict[str, None] = {}  # the nearest first
     while more:
         users.update(dict.fromkeys(more))
         reached.update(name for name in more if not _only_hands_on(name, summaries))
         more = [name for name, uses in graph.items() if name not in users and not reached.isdisjoint(uses.run)]
-    users.update(dict.fromkeys(_helpers(reached, graph, summaries)))
+    kept = [name for name in takers(own, graph, summaries) if not _only_hands_on(name, summaries)]
+    users.update(dict.fromkeys(kept))
+    users.update(dict.fromkeys(_helpers(reached.union(kept), graph, summaries)))
     users = _nearest(users, known.sizes)
     others = traits_of([name for name in graph if name not in users], summaries)
     return Neighbours(tuple(summaries.given[name] for name in graph if name in users), others)
 
 
-def _given_classes(own: Iterable[str], summaries: ModuleSummaries) -> set[str]:
-    """The modules of the project that may keep a class or function of some modules, given by a decorator or call."""
-    found: set[str] = set()
-    for name in own:
-        summary = summaries.get(name)
-        if summary is not None and summary.hands_on_own:
-            found |= _uses(name, summaries).run
+def _loaders(by_text: TextUsers, known: _Known) -> set[str]:
+    """The modules that load modules by their names, and those that name one in a text and use such a module."""
+    names = {known.by_path[path] for path in by_text.loading if path in known.by_path}
+    found = names & known.graph.keys()
+    for path in by_text.naming:
+        name = known.by_path.get(path)
+        if name is not None and name in known.graph and not names.isdisjoint(_all_uses(name, known)):
+            found.add(name)
+    return found
+
+
+def _all_uses(name: str, known: _Known) -> set[str]:
+    """The modules that a module uses, one through another, and itself."""
+    found, waiting = {name}, [name]
+    while waiting:
+        each = waiting.pop()
+        more = (known.graph.get(each) or _uses(each, known.summaries)).run - found
+        found |= more
+        waiting += more
     return found
 
 
@@ -292,12 +307,19 @@ def _module_of(dotted: str, summaries: ModuleSummaries) -> str | None:
     return None
 
 
+def _may_meet_any(text: bytes) -> bool:
+    return _ANY_GENERAL.search(text) is not None or loads_modules(text)
+
+
 def _mentioning(given: Sequence[Path], beside: Sequence[Path], reader: Reader) -> list[Path]:
-    """The other files whose text names a given module, something defined or held in one, or a user of these."""
+    """The other files whose text names a given module, something defined or held in one, or a user of these.
+
+    Files that load modules by their names, or go through any object, count as users.
+    """
     names = {module_stem(path) for path in given}
     for path in given:
         names.update(_OWN.findall(reader.data(path)))
-    found = {path: None for path in beside if _ANY_GENERAL.search(reader.data(path)) is not None}
+    found = {path: None for path in beside if _may_meet_any(reader.data(path))}
     names.update(map(module_stem, found))
     words = {path: frozenset(_WORD.findall(reader.data(path))) for path in beside if path not in found}
     new = True

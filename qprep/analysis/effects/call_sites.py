@@ -25,7 +25,7 @@ from qprep.analysis.effects.call_uses import Argument, Derived, Meanings, Uses
 from qprep.analysis.effects.lexical_scopes import BindingKind, FileScopes, LexicalScope, is_super
 from qprep.analysis.effects.object_parameters import takes_objects
 from qprep.analysis.effects.object_queries import ObjectQueries
-from qprep.analysis.effects.use_search import InstanceSearch, UseSearch
+from qprep.analysis.effects.use_search import DecoratedSearch, InstanceSearch, UseSearch
 from qprep.analysis.effects.value_search import ValueSearch
 from qprep.analysis.symbols.ast_utils import argument_values
 from qprep.analysis.values.abstract_values import ClassRef
@@ -285,6 +285,11 @@ class CallGraph:
         """The calls of the objects of a class."""
         key = Derived("uses of instances", cls)
         return self._points_to.derived(key, lambda: InstanceSearch(self._points_to, cls).uses, Uses())
+
+    def uses_of_decorated(self, decorator: LexicalScope, name: str) -> Uses:
+        """The calls of what a decorator gets in a parameter, whichever definition that is."""
+        key = Derived("uses of decorated", (decorator, name))
+        return self._points_to.derived(key, lambda: DecoratedSearch(self._points_to, decorator, name).uses, Uses())
 
     def _of(self, scope: LexicalScope) -> Uses:
         return self._points_to.derived(Derived("uses", scope), lambda: UseSearch(self._points_to, scope).uses, Uses())

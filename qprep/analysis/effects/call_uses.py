@@ -7,6 +7,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+from qprep.analysis.effects.item_paths import Path
 from qprep.analysis.effects.lexical_scopes import FileScopes, LexicalScope
 from qprep.analysis.values.abstract_values import ClassRef
 
@@ -47,12 +48,14 @@ class Uses:
     loose    calls of other functions that may call it with any of the objects that they are given
     unknown  it may be called with anything
     stored   the objects in whose attributes it is kept
+    named    where it is in what a decorator returns, and True where that calls it with other arguments
     """
 
     direct: dict[tuple[ast.Call, LexicalScope], None] = field(default_factory=dict)
     loose: dict[tuple[ast.Call, LexicalScope], None] = field(default_factory=dict)
     unknown: bool = False
     stored: dict[Argument, None] = field(default_factory=dict)
+    named: dict[tuple[Path, bool], None] = field(default_factory=dict)
 
     def __or__(self, other: Uses) -> Uses:
         return Uses(
@@ -60,6 +63,7 @@ class Uses:
             self.loose | other.loose,
             self.unknown or other.unknown,
             self.stored | other.stored,
+            self.named | other.named,
         )
 
 

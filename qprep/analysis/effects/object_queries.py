@@ -30,6 +30,10 @@ class CallQueries(Protocol):
         """The calls of the objects of a class."""
         ...
 
+    def uses_of_decorated(self, decorator: LexicalScope, name: str) -> Uses:
+        """The calls of what a decorator gets in a parameter, whichever definition that is."""
+        ...
+
     def reads(self, scope: LexicalScope, name: str) -> list[ast.Name]:
         """Every read of a variable of a scope, in it and in the functions inside it."""
         ...

@@ -57,7 +57,7 @@ class UseSearch(ValueSearch):
             return
         for decorator in entry.node.decorator_list:
             for function, name in self.points_to.calls.run_as_decorator(decorator, file.scope_of(entry.node)):
-                self._enter(function, name, None, None, file)
+                self._follow_decorated(function, name)
 
     def _decorated(self, decorator: ast.expr, scope: LexicalScope) -> None:
         """A decorator of the project is called with the function."""
@@ -71,7 +71,14 @@ class UseSearch(ValueSearch):
             if home is not None and isinstance(home.node, ast.ClassDef):  # of a method, which objects have
                 self._follow_attribute(named.value.id)
         for function, name in self.points_to.calls.run_as_decorator(decorator, scope.parent):
-            self._enter(function, name, None, None, scope.file)
+            self._follow_decorated(function, name)
+
+    def _follow_decorated(self, decorator: LexicalScope, name: str) -> None:
+        """Add the uses of everything that a decorator gets, and those of the name that has its result."""
+        found = self.points_to.calls.uses_of_decorated(decorator, name)
+        self.uses |= found
+        for self._path, self._is_wrapped in found.named:
+            self._follow_definition()
 
     def _follow_definition(self) -> None:
         scope = self.scope
@@ -85,6 +92,18 @@ class UseSearch(ValueSearch):
 
     def _is_itself(self, function: LexicalScope) -> bool:
         return function is self.scope
+
+
+class DecoratedSearch(ValueSearch):
+    """Follows whatever a decorator is called with; shared by all definitions that it decorates."""
+
+    def __init__(self, points_to: ObjectQueries, decorator: LexicalScope, name: str) -> None:
+        self._begin(points_to, ANYWHERE)
+        self._enter(decorator, name, None, None, decorator.file)
+        self._run()
+
+    def _follow_definition(self) -> None:
+        self.uses.named[self._path, self._is_wrapped] = None
 
 
 class InstanceSearch(ValueSearch):

@@ -12,6 +12,7 @@ from qprep.analysis.effects.attribute_writes import external_writes
 from qprep.analysis.effects.escaping_classes import handed_names
 from qprep.analysis.effects.write_records import ExternalWrite
 from qprep.analysis.symbols.ast_utils import dotted_text, last_name, without_async
+from qprep.analysis.symbols.kept_names import KeptObject, kept_names, untaken
 from qprep.analysis.symbols.local_classes import base_names
 from qprep.analysis.symbols.method_forms import with_written_out_methods
 from qprep.analysis.symbols.private_names import with_private_names
@@ -60,6 +61,8 @@ class ModuleSummary:
     writes            attributes that are written on objects from outside: `net.act = nn.SiLU()`
     handed            names of what may be a class, where it is kept or passed on as a value
     uses              attributes of each import that the file reads, `nms` of `ops.nms(x)`; none where it passes it on
+    kept              names through which the module may keep what it is given, and through which it may give that out
+    untaken           dotted names of imports that the file takes no result of
     """
 
     imports: dict[str, str]
@@ -73,6 +76,8 @@ class ModuleSummary:
     writes: tuple[ExternalWrite, ...] = ()
     handed: tuple[str, ...] = ()
     uses: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    kept: tuple[KeptObject, ...] = ()
+    untaken: tuple[str, ...] = ()
 
     def linked(self, link: Callable[[str], str]) -> ModuleSummary:
         """The summary with what it imports under the names by which the project knows that."""
@@ -85,6 +90,8 @@ class ModuleSummary:
             inner=tuple(known[target] for target in self.inner),
             stars=tuple(known[target] for target in self.stars),
             uses={known[target]: chains for target, chains in self.uses.items()},
+            kept=tuple(each._replace(target=link(each.target)) if each.target else each for each in self.kept),
+            untaken=tuple(map(link, self.untaken)),
         )
 
     @property
@@ -93,9 +100,10 @@ class ModuleSummary:
         return not self.classes and not self.functions
 
     @property
-    def hands_on_own(self) -> bool:
-        """True if the file gives a class of its own to a decorator, or uses one as a value."""
-        return not self.classes.keys().isdisjoint(self.handed)
+    def used_names(self) -> list[str]:
+        """The dotted names of imports that the file reads; an import that it passes on is one, too."""
+        targets = dict.fromkeys((*self.imports.values(), *self.inner))
+        return [f"{t}.{chain}" if chain else t for t in targets for chain in self.uses.get(t, ("",))]
 
     @property
     def surface(self) -> list[Any]:
@@ -111,12 +119,28 @@ class ModuleSummary:
             self.writes,
             self.handed,
             self.uses,
+            self.kept,
+            self.untaken,
         ]
 
     @classmethod
     def of_record(cls, record: list[Any]) -> ModuleSummary:
         """The other way; raises ValueError, TypeError or AttributeError for other data."""
-        imports, inner, stars, classes, functions, values, tested_names, child_iterations, writes, handed, uses = record
+        (
+            imports,
+            inner,
+            stars,
+            classes,
+            functions,
+            values,
+            tested_names,
+            child_iterations,
+            writes,
+            handed,
+            uses,
+            kept,
+            untaken,
+        ) = record
         sorts = {str(name): ClassSummary(*(tuple(map(str, part)) for part in found)) for name, found in classes.items()}
         names = (tuple(map(str, inner)), tuple(map(str, stars)), sorts, tuple(map(str, functions)))
         taken = {str(target): tuple(map(str, chains)) for target, chains in uses.items()}
@@ -126,7 +150,8 @@ class ModuleSummary:
             tuple(map(ExternalWrite.of_record, writes)),
             tuple(map(str, handed)),
         )
-        return cls(dict(imports), *names, dict(values), *marks, taken)
+        keeping = tuple(KeptObject(str(target), tuple(map(str, to)), tuple(map(str, out))) for target, to, out in kept)
+        return cls(dict(imports), *names, dict(values), *marks, taken, keeping, tuple(map(str, untaken)))
 
 
 EMPTY = ModuleSummary({}, (), (), {}, (), {}, (), ())
@@ -196,6 +221,8 @@ def summary_of(index: FileIndex, text: str) -> ModuleSummary:
         writes=tuple(sorted(set(external_writes(index)))),
         handed=tuple(sorted(set(handed_names(index)))),
         uses=_uses(index),
+        kept=tuple(kept_names(index)),
+        untaken=tuple(sorted(untaken(index, _bindings(index)))),
     )
 
 
