@@ -11,7 +11,7 @@ from qprep.analysis.symbols.ast_utils import positional_parameters
 from qprep.analysis.symbols.definition_names import DefinitionName, plain_name
 from qprep.analysis.values.abstract_values import ClassRef
 from qprep.rewriting import imports, owners, plain_objects
-from qprep.rewriting.composed_edits import Piece
+from qprep.rewriting.composed_edits import CLOSING, STATEMENT, Piece
 from qprep.rewriting.rewrite_result import OWNER, Declaration, Rewrite
 from qprep.rewriting.safety import child_loops
 from qprep.rewriting.transforms import moved_functions
@@ -138,9 +138,10 @@ class Assembler:
             point = _behind(code, code.statement(node))
         if point.inline:
             text = "".join(f"; {line}" for line in lines)
-            return Piece(point.offset, point.offset, text, 0, 0 if after is not None else 1)
+            return Piece(point.offset, point.offset, text, CLOSING, STATEMENT + (0 if after is not None else 1))
         body = "".join(f"{point.indent}{line}{code.newline}" for line in lines)
-        return Piece(point.offset, point.offset, point.before + body + point.after, 0, 0 if after is not None else 1)
+        extent = 0 if after is not None else 1
+        return Piece(point.offset, point.offset, point.before + body + point.after, CLOSING, extent)
 
     def _lines(self, code: Code, unit: Unit, owner: str, declarations: list[Declaration]) -> list[str]:
         """Assignments, and a note of their names for code that counts the children of the class."""

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 CLOSING, OPENING, REPLACING = 0, 1, 2
+STATEMENT = 1 << 40  # the extent of a statement that is inserted: behind all that closes an expression at its place
 
 
 @dataclass(frozen=True, slots=True)

@@ -153,6 +153,72 @@ _TYPE_CALLS = (
 )
 _LINES = (
     prepared(
+        "shared-and-reused-instance-first-on-one-line",
+        module("""
+            ACT = nn.ReLU()
+
+
+            class Block(nn.Module):
+                def __init__(self): super().__init__(); self.act = ACT; self.fc = nn.Linear(4, 4)
+
+                def forward(self, x):
+                    return self.act(self.fc(x)) + self.act(x)
+
+
+            class Net(nn.Module):
+                def __init__(self):
+                    super().__init__()
+                    self.a, self.b = Block(), Block()
+
+                def forward(self, x):
+                    return self.a(self.b(x))
+        """),
+    ),
+    prepared(
+        "shared-and-reused-instance-last-on-one-line",
+        module("""
+            ACT = nn.ReLU()
+
+
+            class Block(nn.Module):
+                def __init__(self): super().__init__(); self.fc = nn.Linear(4, 4); self.act = ACT
+
+                def forward(self, x):
+                    return self.act(self.fc(x)) + self.act(x)
+
+
+            class Net(nn.Module):
+                def __init__(self):
+                    super().__init__()
+                    self.a, self.b = Block(), Block()
+
+                def forward(self, x):
+                    return self.a(self.b(x))
+        """),
+    ),
+    prepared(
+        "shared-and-reused-instance-last-in-brackets-on-one-line",
+        module("""
+            ACT = nn.ReLU()
+
+
+            class Block(nn.Module):
+                def __init__(self): super().__init__(); self.fc = nn.Linear(4, 4); self.act = (ACT)
+
+                def forward(self, x):
+                    return self.act(self.fc(x)) + self.act(x)
+
+
+            class Net(nn.Module):
+                def __init__(self):
+                    super().__init__()
+                    self.a, self.b = Block(), Block()
+
+                def forward(self, x):
+                    return self.a(self.b(x))
+        """),
+    ),
+    prepared(
         "reused-instance-made-on-one-line",
         module("""
             class Net(nn.Module):
