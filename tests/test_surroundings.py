@@ -408,6 +408,15 @@ NEIGHBOURS = {
         },
         {"make", "use"},
     ),
+    "a function for code that a user runs": (
+        {
+            "bus.py": REGISTRY.replace("register", "on")
+            + "\n\ndef emit(m):\n    return [f(m) for f in found.values()]\n",
+            "last.py": "from bus import on\n\n\n@on\ndef last(m):\n    return list(m.children())[-1]\n",
+            "use.py": "import bus\nfrom net import Net\n\nbus.emit(Net())\n",
+        },
+        {"use", "last"},
+    ),
     "a text that nothing loads": ({"notes.py": "names = ['net']\nrelu = 1\n"}, set()),
     "a text, and a loader that it does not use": ({"notes.py": "names = ['net']\n", "load.py": LOADER}, {"load"}),
     "a text for a loader": (

@@ -25,6 +25,11 @@ def takers(own: Collection[str], others: Collection[str], summaries: ModuleSumma
     return [name for name in others if name in found]
 
 
+def keepers(own: Collection[str], summaries: ModuleSummaries) -> frozenset[str]:
+    """The modules that may keep something which some modules give them."""
+    return frozenset(_giving(own, summaries))
+
+
 @dataclass(frozen=True, slots=True)
 class _Taker:
     """A module that may take something: the names whose results it takes, and the definitions that these are of."""

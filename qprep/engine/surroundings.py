@@ -22,7 +22,7 @@ from qprep.analysis.symbols.import_links import module_name, project_root
 from qprep.engine.config.settings import SettingsResolver
 from qprep.engine.discovery import walk
 from qprep.engine.partitioning import Division, ProjectSummaries, Reader, SummaryStore
-from qprep.engine.registries import takers
+from qprep.engine.registries import keepers, takers
 from qprep.engine.text_users import TextUsers, loads_modules, module_stem, text_users
 from qprep.foundation import gc_pause
 from qprep.foundation.source import display_path
@@ -262,15 +262,25 @@ def _nearest(users: Iterable[str], sizes: Mapping[str, int]) -> dict[str, None]:
 
 
 def _helpers(users: Collection[str], graph: Mapping[str, _ImportUses], summaries: ModuleSummaries) -> list[str]:
-    """The files that some others use, one through another, and that do something to objects which they are given."""
+    """The files that do something to objects which they are given, and that some others use, one through another.
+
+    A file is used, too, where it gives a function to a module that keeps it, and one of the others uses that module;
+    what it writes counts by its traits, so that this matters where it takes children in order.
+    """
     reached, waiting = set(users), list(users)
     while waiting:
         name = waiting.pop()
         more = (graph[name] if name in graph else _uses(name, summaries)).run - reached
         reached |= more
         waiting += more
-    found = ((name, summaries.get(name)) for name in graph if name in reached)
-    return [name for name, summary in found if summary is not None and (summary.child_iterations or summary.writes)]
+    found: list[str] = []
+    for name in graph:
+        summary = summaries.get(name)
+        if summary is None or not (summary.child_iterations or summary.writes):
+            continue
+        if name in reached or (summary.child_iterations and not reached.isdisjoint(keepers([name], summaries))):
+            found.append(name)
+    return found
 
 
 def _joined(one: Around, other: Around) -> Around:
