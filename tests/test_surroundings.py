@@ -417,6 +417,13 @@ NEIGHBOURS = {
         },
         {"use", "last"},
     ),
+    "a helper that fetches by names": (
+        {
+            "tools.py": "def hook(m):\n    for n in 'act c'.split():\n        getattr(m, n).p = 1\n",
+            "use.py": "from tools import hook\nfrom net import Net\n\nhook(Net())\n",
+        },
+        {"use", "tools"},
+    ),
     "a text that nothing loads": ({"notes.py": "names = ['net']\nrelu = 1\n"}, set()),
     "a text, and a loader that it does not use": ({"notes.py": "names = ['net']\n", "load.py": LOADER}, {"load"}),
     "a text for a loader": (

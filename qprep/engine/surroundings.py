@@ -41,9 +41,12 @@ _CALLED = re.compile(rb"(?<!class )(?<!def )(?<!\w)([A-Za-z_]\w*)[ \t]*\(")
 _OWN = re.compile(rb"(?:\bclass|\bdef|\bself\s*\.|\bthis\s*\.)\s*([A-Za-z_]\w*)")
 # What any object may be changed or gone through by, whatever it is called.
 _GENERAL = frozenset(
-    (b"children", b"named_children", b"modules", b"named_modules", b"setattr", b"delattr", b"getattr", b"hasattr")
+    (
+        *(b"children", b"named_children", b"modules", b"named_modules", b"_modules", b"apply"),
+        *(b"setattr", b"delattr", b"getattr", b"hasattr", b"exec", b"eval", b"attrgetter", b"vars"),
+    )
 )
-_ANY_GENERAL = re.compile(rb"(?<!\w)(?:" + b"|".join(sorted(_GENERAL)) + rb")(?!\w)")
+_ANY_GENERAL = re.compile(rb"(?<!\w)(?:" + b"|".join(sorted(_GENERAL)) + rb"|register_module_\w+)(?!\w)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,7 +224,7 @@ def _users(part: Partition, known: _Known, by_text: TextUsers) -> Neighbours:
         more = [name for name, uses in graph.items() if name not in users and not reached.isdisjoint(uses.run)]
     kept = [name for name in takers(own, graph, summaries) if not _only_hands_on(name, summaries)]
     users.update(dict.fromkeys(kept))
-    users.update(dict.fromkeys(_helpers(reached.union(kept), graph, summaries)))
+    users.update(dict.fromkeys(_helpers(reached.union(kept), known)))
     users = _nearest(users, known.sizes)
     others = traits_of([name for name in graph if name not in users], summaries)
     return Neighbours(tuple(summaries.given[name] for name in graph if name in users), others)
@@ -261,12 +264,13 @@ def _nearest(users: Iterable[str], sizes: Mapping[str, int]) -> dict[str, None]:
     return found
 
 
-def _helpers(users: Collection[str], graph: Mapping[str, _ImportUses], summaries: ModuleSummaries) -> list[str]:
+def _helpers(users: Collection[str], known: _Known) -> list[str]:
     """The files that do something to objects which they are given, and that some others use, one through another.
 
     A file is used, too, where it gives a function to a module that keeps it, and one of the others uses that module;
     what it writes counts by its traits, so that this matters where it takes children in order.
     """
+    graph, summaries = known.graph, known.summaries
     reached, waiting = set(users), list(users)
     while waiting:
         name = waiting.pop()
@@ -276,7 +280,7 @@ def _helpers(users: Collection[str], graph: Mapping[str, _ImportUses], summaries
     found: list[str] = []
     for name in graph:
         summary = summaries.get(name)
-        if summary is None or not (summary.child_iterations or summary.writes):
+        if summary is None or not (summary.child_iterations or summary.writes or summary.meets_any):
             continue
         if name in reached or (summary.child_iterations and not reached.isdisjoint(keepers([name], summaries))):
             found.append(name)

@@ -90,3 +90,28 @@ def test_what_is_passed_on_is_named() -> None:
 )
 def test_a_decorator_and_a_statement_take_nothing(text: str, is_taken: bool) -> None:
     assert ("reg.add" in summary(text).untaken) is not is_taken
+
+
+@pytest.mark.parametrize(
+    ("body", "meets"),
+    [
+        ("for a in m.modules():\n        a.register_forward_hook(print)", True),
+        ("*_, a = m.children()", True),
+        ("m.apply(print)", True),
+        ("functools.reduce(getattr, ['a', 'b'], m).p = 1", True),
+        ("getattr(m, name)(1)", True),
+        ("exec('m.act.p = 1')", True),
+        ("eval('m.act').p = 1", True),
+        ("operator.attrgetter(name)(m)", True),
+        ("m._modules.popitem()", True),
+        ("getattr(m, 'act')", False),
+        ("m.eval()", False),
+        ("m.act(1)  # for all modules, children", False),
+    ],
+)
+def test_code_that_may_meet_any_object(body: str, meets: bool) -> None:
+    assert summary(f"import functools, operator\ndef f(m, name=''):\n    {body}\n").meets_any is meets
+
+
+def test_a_hook_on_all_modules_meets_any_object() -> None:
+    assert summary("from torch.nn.modules.module import register_module_forward_hook as hook\n").meets_any

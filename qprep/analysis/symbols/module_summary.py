@@ -28,6 +28,9 @@ _ASKING = frozenset(("hasattr", "getattr", "setattr", "delattr"))
 # Tables of attributes or children by their names, and functions that look names up or list them.
 _TABLES = frozenset(("_modules", "__dict__", "get_submodule", "named_children", "named_modules"))
 _TABLE_FUNCTIONS = frozenset(("attrgetter", "dir", "getmembers", "vars"))
+# Methods that go through the children of any module, and functions that run any text.
+_WALKS = frozenset(("children", "named_children", "modules", "named_modules", "apply"))
+_RUNS = frozenset(("exec", "eval"))
 _ASKING_MARKS = ("attr(", "except", *_TABLES, *(f"{name}(" for name in _TABLE_FUNCTIONS))
 _MISSING = frozenset(("AttributeError", "BaseException", "Exception"))
 _DOTTED = re.compile(r"[^\W\d]\w*(?:\.\w+)*")
@@ -57,6 +60,7 @@ class ModuleSummary:
     functions         functions of the top level
     values            other names of the top level, with whether they are literals, which say nothing of other files
     tested_names      names that any object is tested for: `hasattr(block, "relu")`
+    meets_any         True if the file may go through any object, or fetches attributes by names that it computes
     child_iterations  lines that take the children of another object by position
     writes            attributes that are written on objects from outside: `net.act = nn.SiLU()`
     handed            names of what may be a class, where it is kept or passed on as a value
@@ -78,6 +82,7 @@ class ModuleSummary:
     uses: dict[str, tuple[str, ...]] = field(default_factory=dict)
     kept: tuple[KeptObject, ...] = ()
     untaken: tuple[str, ...] = ()
+    meets_any: bool = False
 
     def linked(self, link: Callable[[str], str]) -> ModuleSummary:
         """The summary with what it imports under the names by which the project knows that."""
@@ -121,6 +126,7 @@ class ModuleSummary:
             self.uses,
             self.kept,
             self.untaken,
+            self.meets_any,
         ]
 
     @classmethod
@@ -140,6 +146,7 @@ class ModuleSummary:
             uses,
             kept,
             untaken,
+            meets_any,
         ) = record
         sorts = {str(name): ClassSummary(*(tuple(map(str, part)) for part in found)) for name, found in classes.items()}
         names = (tuple(map(str, inner)), tuple(map(str, stars)), sorts, tuple(map(str, functions)))
@@ -151,7 +158,8 @@ class ModuleSummary:
             tuple(map(str, handed)),
         )
         keeping = tuple(KeptObject(str(target), tuple(map(str, to)), tuple(map(str, out))) for target, to, out in kept)
-        return cls(dict(imports), *names, dict(values), *marks, taken, keeping, tuple(map(str, untaken)))
+        last = (taken, keeping, tuple(map(str, untaken)), bool(meets_any))
+        return cls(dict(imports), *names, dict(values), *marks, *last)
 
 
 EMPTY = ModuleSummary({}, (), (), {}, (), {}, (), ())
@@ -223,6 +231,7 @@ def summary_of(index: FileIndex, text: str) -> ModuleSummary:
         uses=_uses(index),
         kept=tuple(kept_names(index)),
         untaken=tuple(sorted(untaken(index, _bindings(index)))),
+        meets_any=_meets_any(index),
     )
 
 
@@ -248,22 +257,42 @@ def may_ask_for_names(text: str) -> bool:
 
 def asked_names(index: FileIndex) -> Iterator[str]:
     """Names that any object is tested for by their text, or by a `try` that expects it to have no such attribute."""
-    is_computed = any(isinstance(node, ast.Attribute) and node.attr in _TABLES for node in index.of(ast.Attribute))
     for node in index.of(ast.Call):
-        function = last_name(node.func)
-        if isinstance(node.func, ast.Name) and function in _ASKING:
-            name = node.args[1] if len(node.args) > 1 else None
-            if isinstance(name, ast.Constant):
-                yield str(name.value)
-            is_computed = is_computed or (not isinstance(name, ast.Constant) and function != "setattr")
-        is_computed = is_computed or function in _TABLE_FUNCTIONS
-    if is_computed:  # any text of the file may be the name
+        if _is_asking(node) and len(node.args) > 1 and isinstance(node.args[1], ast.Constant):
+            yield str(node.args[1].value)
+    if _fetches_any(index):  # any text of the file may be the name
         texts = (node.value for node in index.of(ast.Constant) if isinstance(node.value, str) and node.value)
         yield from (part for text in texts if _DOTTED.fullmatch(text) for part in text.split("."))
     for attempt in index.of(ast.Try):
         if any(_catches_missing(handler) for handler in attempt.handlers):
             body = (node for statement in attempt.body for node in ast.walk(statement))
             yield from (node.attr for node in body if isinstance(node, ast.Attribute))
+
+
+def _fetches_any(index: FileIndex) -> bool:
+    """True if a file fetches attributes or children by names that it computes."""
+    return any(node.attr in _TABLES for node in index.of(ast.Attribute)) or any(map(_fetches, index.of(ast.Call)))
+
+
+def _meets_any(index: FileIndex) -> bool:
+    """True if a file may do something to any object that it is given, whatever that is called."""
+    if _fetches_any(index) or any(node.attr in _WALKS for node in index.of(ast.Attribute)):
+        return True
+    called = {call.func for call in index.of(ast.Call)}
+    names = [node for node in index.of(ast.Name) if node.id in _RUNS or (node.id in _ASKING and node not in called)]
+    return bool(names) or any(alias.name.startswith("register_module_") for alias in index.of(ast.alias))
+
+
+def _fetches(call: ast.Call) -> bool:
+    function = last_name(call.func)
+    if not _is_asking(call):
+        return function in _TABLE_FUNCTIONS
+    is_constant = len(call.args) > 1 and isinstance(call.args[1], ast.Constant)
+    return function in _TABLE_FUNCTIONS or (not is_constant and function != "setattr")
+
+
+def _is_asking(call: ast.Call) -> bool:
+    return isinstance(call.func, ast.Name) and call.func.id in _ASKING
 
 
 def _catches_missing(handler: ast.ExceptHandler) -> bool:
