@@ -5,7 +5,8 @@ Query, key and value have projections of their own, over views of torch's `in_pr
 
 Two paths give the same results to rounding. Where anything reads or replaces a stage (a hook, another class, a
 tracer, a compiler, a mode), every stage runs as a module. Where nothing does, torch's own function runs: its outputs
-bit for bit. Setting `force_stages` always takes the first path. torch's fused inference path is never taken.
+bit for bit. Setting `force_stages` always takes the first path. torch's fused inference path is never taken, but where
+torch would take it, the output has its layout.
 """
 
 from __future__ import annotations
@@ -99,8 +100,30 @@ class MultiheadAttention(Staged, nn.MultiheadAttention):
         is_causal: bool = False,
     ) -> tuple[Tensor, Tensor | None]:
         """As torch's: (L, N, E), (N, L, E) with batch_first, or (L, E); returns the output and the weights or None."""
-        batched = query.dim() == 3
         self._check(query, key, value, key_padding_mask)
+        if self._has_fast_path(query, key, value, key_padding_mask, attn_mask):
+            # There torch ignores the hint, and gives a contiguous output, which `view` may rely on.
+            output, weights = self._forward(
+                query, key, value, key_padding_mask, need_weights, attn_mask, average_attn_weights, is_causal=False
+            )
+            return output.contiguous(), weights
+        return self._forward(
+            query, key, value, key_padding_mask, need_weights, attn_mask, average_attn_weights, is_causal=is_causal
+        )
+
+    def _forward(  # noqa: PLR0917 - torch's order
+        self,
+        query: Tensor,
+        key: Tensor,
+        value: Tensor,
+        key_padding_mask: Tensor | None,
+        need_weights: bool,
+        attn_mask: Tensor | None,
+        average_attn_weights: bool,
+        *,
+        is_causal: bool,
+    ) -> tuple[Tensor, Tensor | None]:
+        batched = query.dim() == 3
         if not self._runs_stages(query, key, value):
             masks = {"key_padding_mask": key_padding_mask, "attn_mask": attn_mask, "is_causal": is_causal}
             weighs = {"need_weights": need_weights, "average_attn_weights": average_attn_weights}
@@ -121,6 +144,27 @@ class MultiheadAttention(Staged, nn.MultiheadAttention):
             return output, None
         weights = self.stages.head_mean(weights) if average_attn_weights else weights
         return output, weights if batched else weights.squeeze(0)
+
+    def _has_fast_path(self, query: Tensor, key: Tensor, value: Tensor, *masks: Tensor | None) -> bool:
+        """True where torch's module takes its fused path for inference: the conditions of torch 2.13's `forward`."""
+        if self.training or not self.batch_first or query.dim() != 3 or self.num_heads % 2 or self.add_zero_attn:
+            return False
+        if query is not key or key is not value or not self._qkv_same_embed_dim or self.bias_k is not None:
+            return False
+        projection = self.out_proj
+        parameters = [
+            self.in_proj_weight,
+            self.in_proj_bias,
+            *(getattr(projection, p, None) for p in ("weight", "bias")),
+        ]
+        if any(p is None or p.dtype != query.dtype for p in parameters) or is_captured((query,)):
+            return False
+        if any(mask is not None and mask.is_floating_point() for mask in masks):
+            return False
+        needs_gradient = torch.is_grad_enabled() and any(
+            x is not None and x.requires_grad for x in (query, *parameters)
+        )
+        return torch.backends.mha.get_fastpath_enabled() and not torch.is_autocast_enabled() and not needs_gradient
 
     def _runs_stages(self, *inputs: Tensor) -> bool:
         if self.force_stages or is_captured(inputs):

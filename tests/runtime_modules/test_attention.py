@@ -236,3 +236,37 @@ def test_compiled_and_exported_attention_gives_the_same() -> None:
     assert torch.allclose(torch.compile(staged, backend="eager", fullgraph=True)(x, x, x)[0], expected, atol=1e-6)
     program = torch.export.export(staged, (x, x, x), strict=False)
     assert torch.allclose(program.module()(x, x, x)[0], expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("heads", [2, 1])
+@pytest.mark.parametrize(
+    "options", [{}, {"bias": False}, {"batch_first": False}, {"add_bias_kv": True}, {"dropout": 0.1}]
+)
+@pytest.mark.parametrize("grad", [False, True])
+@pytest.mark.parametrize("train", [False, True])
+def test_the_layout_is_that_of_torch(heads: int, options: dict[str, Any], grad: bool, train: bool) -> None:
+    """torch's fused path for inference gives a contiguous output, which code may `view`."""
+    torch.manual_seed(0)
+    torch.backends.mha.set_fastpath_enabled(True)
+    original = nn.MultiheadAttention(4, heads, **{"batch_first": True, **options}).train(train)
+    ours = MultiheadAttention(4, heads, **{"batch_first": True, **options}).train(train)
+    ours.load_state_dict(original.state_dict())
+    x, other = torch.randn(2, 3, 4), torch.randn(2, 3, 4)
+    padding = torch.tensor([[False, False, True]] * (2 if original.batch_first else 3))[:, : x.size(1)]
+    masks: list[dict[str, Any]] = [{}, {"need_weights": False}, {"attn_mask": torch.zeros(3, 3)}]
+    if original.batch_first:
+        masks += [{"key_padding_mask": padding}, {"attn_mask": torch.ones(3, 3, dtype=torch.bool).triu(1)}]
+    with torch.set_grad_enabled(grad):
+        for given, mask in [*(((x, x, x), mask) for mask in masks[:2] + masks[3:]), ((x, other, other), {})]:
+            expected, found = original(*given, **mask)[0], ours(*given, **mask)[0]
+            assert found.stride() == expected.stride()
+
+
+def test_the_causal_hint_counts_as_in_torch() -> None:
+    torch.backends.mha.set_fastpath_enabled(True)
+    original = nn.MultiheadAttention(4, 2, batch_first=True).eval()
+    ours = MultiheadAttention(4, 2, batch_first=True).eval()
+    ours.load_state_dict(original.state_dict())
+    x = torch.randn(2, 3, 4)
+    with torch.no_grad():
+        torch.testing.assert_close(ours(x, x, x, is_causal=True)[0], original(x, x, x, is_causal=True)[0])
