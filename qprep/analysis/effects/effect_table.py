@@ -24,6 +24,7 @@ from qprep.analysis.effects.held_effects import HeldEffects
 from qprep.analysis.effects.lexical_scopes import LexicalScope
 from qprep.analysis.effects.name_effects import NameEffects
 from qprep.analysis.effects.object_tests import Test
+from qprep.analysis.effects.outside_effects import OutsideEffects
 from qprep.analysis.effects.own_operations import OwnOperations
 from qprep.analysis.effects.target_classes import TargetClasses
 from qprep.analysis.interpreter.protocol import Analysis
@@ -50,6 +51,7 @@ class EffectTable:
         self._names = NameEffects(self._source)
         self.points_to = self._source.points_to
         self.operations = OwnOperations(self.points_to)
+        self.outside = OutsideEffects(self.points_to)
 
     @property
     def effects(self) -> tuple[Effect, ...]:

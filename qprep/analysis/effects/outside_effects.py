@@ -32,6 +32,7 @@ from qprep.analysis.effects.implicit_methods import (
     methods_of_attribute,
     special_methods,
 )
+from qprep.analysis.effects.lexical_scopes import is_super
 from qprep.analysis.effects.object_tests import Test
 from qprep.analysis.effects.outliving_values import leaves, outlives
 from qprep.analysis.effects.python_classes import OF_CONTAINERS
@@ -173,6 +174,9 @@ class OutsideEffects:
         if isinstance(func, ast.Attribute) and run.is_of_module(func.value):
             return  # the module's own method
         callees = self.points_to.of(func, scope)
+        is_of_super = isinstance(func, ast.Attribute) and is_super(func.value, scope) and scope.receiver in run.module
+        if is_of_super and not any(map(_is_function, callees)):
+            return  # torch's method of the module itself
         if isinstance(func, ast.Attribute) and run.owns(func.value) and not any(map(_is_function, callees)):
             yield from ((call, []) for _ in range(silent_calls.draws(func.attr)))
             return

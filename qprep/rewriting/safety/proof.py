@@ -25,7 +25,7 @@ from qprep.foundation.catalogue.call_signature import parse_constructor
 from qprep.foundation.catalogue.module_attributes import NN_MODULE_ATTRIBUTES
 from qprep.rewriting import imports, owners
 from qprep.rewriting.rewrite_result import OWNER, Doubt
-from qprep.rewriting.safety import child_loops, instance_uses, nested_paths, padded_positions
+from qprep.rewriting.safety import child_loops, instance_methods, instance_uses, nested_paths, padded_positions
 from qprep.rewriting.safety.mutation import is_layer
 from qprep.rewriting.safety.observability import holds_no_state, made_of
 
@@ -303,13 +303,16 @@ def _of_plain_copies(scope: Scope, name: str) -> Iterator[Doubt]:
 
 def _of_copies(scope: Scope, classes: Collection[str]) -> Iterator[Doubt]:
     """A second instance of a block with parameters shares them; its own code must not tell it from the first."""
+    context = scope.context
     for name in sorted(classes):
-        if holds_no_state(scope.context, name):
+        made = [ref for inside in sorted(made_of(context, name)) for ref in context.project.classes_named(inside)]
+        for ref in made:
+            yield from instance_methods.outside_effects(context, ref)
+        if holds_no_state(context, name):
             yield from _of_plain_copies(scope, name)
             continue
-        for inside in sorted(made_of(scope.context, name)):
-            for ref in scope.context.project.classes_named(inside):
-                yield from instance_uses.telling_uses(scope.context, ref)
+        for ref in made:
+            yield from instance_uses.telling_uses(context, ref)
 
 
 # Functions
