@@ -65,7 +65,7 @@ _PLACES = {
     "attribute": "is stored a second time",
     "container": "is put into a container a second time",
     "argument": "is passed on a second time",
-    "unpacked": "is passed on a second time with its list",
+    "unpacked": "is passed on a second time with its list or dict",
     "copy": "is copied together with its hooks and children",
     "repetition": "is put into a list several times",
     "common": "is created once, with the file, the class or the default of a parameter",

@@ -102,3 +102,30 @@ class Net(nn.Module):
 )
 def test_a_name_that_nothing_runs_is_no_second_place(more: str, given: str, expected: list[str]) -> None:
     assert reused(_NAMED.format(more=more, given=given)) == expected
+
+
+_CHOSEN = """\
+class Net(nn.Module):
+    def __init__(self, flag):
+        super().__init__()
+        self.flag, self.a, self.b, self.conv = flag, nn.ReLU(), nn.GELU(), nn.Conv1d(4, 4, 1)
+
+    def forward(self, x):
+        {}
+"""
+
+
+@pytest.mark.parametrize(
+    ("lines", "expected"),
+    [
+        (("x = (self.a if self.flag else self.b)(x)", "return self.a(self.conv(x))"), ["QP201"]),
+        (("x = (self.a if self.flag else self.b)(x)", "return self.b(self.conv(x))"), ["QP201"]),
+        (("x = self.b(x)", "return (self.a if self.flag else self.b)(self.conv(x))"), ["QP201"]),
+        (("act = self.b", "if self.flag:", "    act = self.a", "return self.a(self.conv(act(x)))"), ["QP201"]),
+        (("act = self.a if self.flag else self.b", "return self.conv(act(x))"), []),
+        (("x = self.conv(x)", "return self.a(x) if self.flag else self.b(x)"), []),
+        (("for layer in (self.a, self.conv, self.b):", "    x = layer(x)", "return x"), []),
+    ],
+)
+def test_each_of_several_chosen_attributes_counts_as_run(lines: tuple[str, ...], expected: list[str]) -> None:
+    assert reused(_CHOSEN.format("\n        ".join(lines))) == expected

@@ -16,6 +16,7 @@ from qprep.analysis.values.abstract_values import (
     ClassRef,
     FunctionRef,
     Kind,
+    Mapping,
     Module,
     Opaque,
     Sequence,
@@ -72,6 +73,23 @@ def stored(
     for option in new:
         if isinstance(option, Module) and analysis.is_shareable(option):
             _put(analysis, frame, option, node, how, value)
+
+
+def unpacked(analysis: Analysis, frame: Frame, holder: Kind, node: ast.expr) -> None:
+    """What a call unpacks by `*` or `**` is put into what it makes, all of it.
+
+    Over-approximates: the constructor counts as one that keeps each item, since no name tells which parameter gets it.
+    """
+    for option in options(holder):
+        if isinstance(option, Mapping):
+            items: Iterable[Kind] = (option.value,)
+        elif isinstance(option, Sequence):
+            items = option.items if option.items is not None else (option.item,)
+        else:
+            continue
+        modules = dict.fromkeys(module for item in items for module in modules_of(item))
+        for module in modules:
+            stored(analysis, frame, module, node, "unpacked")
 
 
 def _on_branches(analysis: Analysis, frame: Frame, value: Kind, node: ast.expr) -> list[Kind]:

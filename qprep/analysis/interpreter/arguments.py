@@ -23,6 +23,7 @@ class Arguments:
     exact: bool = True  # False where `*args` or `**kwargs` of unknown length take part
     is_open: bool = False  # the last of `args` is any number of arguments
     sources: list[ast.expr] = field(default_factory=list)  # of each of `args`: several are of one `*list`
+    unpacked: list[tuple[Kind, ast.expr]] = field(default_factory=list)  # what `*list` and `**dict` give
 
     def all(self) -> list[Kind]:
         """Every argument."""

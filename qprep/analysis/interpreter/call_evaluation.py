@@ -93,6 +93,7 @@ def read_arguments(analysis: Analysis, frame: Frame, node: ast.Call) -> Argument
     for arg in node.args:
         if isinstance(arg, ast.Starred):
             inner = analysis.evaluate(frame, arg.value)
+            result.unpacked.append((inner, arg.value))
             if isinstance(inner, Sequence) and inner.items is not None:
                 result.args.extend(inner.items)
                 result.sources.extend(arg.value for _ in inner.items)
@@ -109,6 +110,7 @@ def read_arguments(analysis: Analysis, frame: Frame, node: ast.Call) -> Argument
         value = analysis.evaluate(frame, keyword.value)
         if keyword.arg is None:
             result.exact = False
+            result.unpacked.append((value, keyword.value))
         else:
             result.keywords[keyword.arg] = value
     return result

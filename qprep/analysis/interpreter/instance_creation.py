@@ -42,7 +42,9 @@ def instantiate(analysis: Analysis, frame: Frame, node: ast.Call, cls: ClassRef,
 
 
 def _share_kept(analysis: Analysis, frame: Frame, node: ast.Call, cls: ClassRef, arguments: Arguments) -> None:
-    """Modules passed to a constructor that keeps them, alone or in a tuple."""
+    """Modules passed to a constructor that keeps them: alone, in a tuple, or in what `*` and `**` unpack."""
+    for holder, expr in arguments.unpacked:
+        aliasing.unpacked(analysis, frame, holder, expr)
     if any(isinstance(expr, ast.Starred) for expr in arguments.nodes):
         return
     given: list[tuple[int | str, Kind, ast.expr]] = [

@@ -67,12 +67,23 @@ def _note_call(analysis: Analysis, frame: Frame, node: ast.Call, modules: list[M
     call = analysis.note_module_call(frame, node, identity, path, first.loops, classes)
     if call is None:
         return
+    _note_each_choice(analysis, frame, node, modules)
     items = (module.item for module in modules if module.item is not None)
     call.parts |= {analysis.class_name(part) for item in items for part in modules_inside(item)}
     bound = frame.scope.lookup(node.func.id) if isinstance(node.func, ast.Name) else None
     call.is_named = call.is_named and bound == first and len(modules) == 1 and call.path == path
     if first.is_common and "." not in str(first.path or ""):
         call.is_common = True
+
+
+def _note_each_choice(analysis: Analysis, frame: Frame, node: ast.Call, modules: list[Module]) -> None:
+    """`(self.a if flag else self.b)(x)` runs one of several attributes: each counts as run, under its own name."""
+    chosen = {m.path: m for m in modules if m.path is not None and m.path.is_attribute and not m.loops}
+    if len(chosen) < 2 or len(chosen) < len(modules):
+        return  # one attribute that holds several, or something that no attribute names
+    for path, module in chosen.items():
+        identity = module.origin if module.origin is not None else path.strided(frame.loop_strides)
+        analysis.note_module_call(frame, node, identity, path, module.loops, {analysis.class_name(module)})
 
 
 def _module_result(analysis: Analysis, frame: Frame, node: ast.Call, module: Module, arguments: Arguments) -> Kind:
