@@ -76,7 +76,7 @@ def stored(
 
 
 def unpacked(analysis: Analysis, frame: Frame, holder: Kind, node: ast.expr) -> None:
-    """What a call unpacks by `*` or `**` is put into what it makes, all of it.
+    """Put all that a call unpacks by `*` or `**` into what the call makes.
 
     Over-approximates: the constructor counts as one that keeps each item, since no name tells which parameter gets it.
     """

@@ -56,7 +56,9 @@ def _function(scope: Scope, sharing: Sharing) -> str:
 def _reason_to_leave(scope: Scope, sharing: Sharing) -> Rejection | None:
     node = scope.node
     if sharing.how == "unpacked":
-        return Rejection("all modules of a list or dict are used again: create a second one", RejectionCode.MUTATION)
+        return Rejection(
+            "all modules of a list or dict are used again: create a second list or dict", RejectionCode.MUTATION
+        )
     if isinstance(node, ast.AugAssign):
         return Rejection("the list is repeated in place: create its items in a comprehension", RejectionCode.MUTATION)
     parent = scope.code.parents[node]
