@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -26,8 +27,14 @@ def documents(tmp_path: Path) -> Path:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, tmp_path / name)
     changelog = tmp_path / "CHANGELOG.md"
-    changelog.write_text(f"{changelog.read_text()}\n## [{qprep.__version__}] - 2026-12-24\n")
+    changelog.write_text(dated(changelog.read_text(encoding="utf-8")), encoding="utf-8")
     return tmp_path
+
+
+def dated(changelog: str) -> str:
+    """A changelog whose section of the version bears one date, whether it has such a section or not."""
+    others = re.sub(rf"^## \[{re.escape(qprep.__version__)}\].*\n", "", changelog, flags=re.MULTILINE)
+    return others.replace("## [Unreleased]\n", f"## [Unreleased]\n\n## [{qprep.__version__}] - 2026-12-24\n", 1)
 
 
 def test_the_version_is_the_package_s() -> None:
@@ -106,11 +113,9 @@ def clone(tmp_path: Path) -> Path:
     if not (ROOT / ".git").exists():
         pytest.skip("the tests are not in a repository")
     folder = tmp_path / "clone"
-    git(tmp_path, "clone", "--quiet", str(ROOT), str(folder))
+    git(tmp_path, "clone", "--quiet", "--no-tags", str(ROOT), str(folder))
     changelog = folder / "CHANGELOG.md"
-    text = changelog.read_text(encoding="utf-8")
-    heading = f"## [Unreleased]\n\n## [{qprep.__version__}] - 2026-12-24\n"
-    changelog.write_text(text.replace("## [Unreleased]\n", heading, 1), encoding="utf-8")
+    changelog.write_text(dated(changelog.read_text(encoding="utf-8")), encoding="utf-8")
     git(folder, "commit", "--quiet", "--all", "--message", "release: date the changelog")
     return folder
 
